@@ -1,0 +1,1 @@
+"""Files and batches: schema, generation, normalisation and loaders."""

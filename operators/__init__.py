@@ -1,0 +1,1 @@
+"""Neural operators: maps between functions that are learnt from pairs of samples."""

@@ -1,0 +1,1 @@
+"""Partial differential equations: their solvers, random inputs and exact solutions."""

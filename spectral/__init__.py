@@ -1,0 +1,1 @@
+"""Ground floor: grids, transforms, derivatives, filters and norms."""

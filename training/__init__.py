@@ -1,0 +1,1 @@
+"""From a config to a trained operator: run, step, losses, checkpoints, logs and reports."""
