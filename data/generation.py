@@ -1,0 +1,197 @@
+"""Making data sets from solvers: found by content, resumable, the same bits for a seed on any number of devices."""
+
+import functools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh
+from jax.sharding import PartitionSpec as P
+
+from .errors import DataError
+from .instantiate import describe
+from .metadata import FieldMeta, Metadata
+from .progress import ProgressReport
+from .provenance import revision
+from .schema import read_metadata
+from .splits import SplitSpec, content_key, data_root, file_path
+from .writer import SampleLog, exclusive, prepare_folder
+
+Shape = tuple[int, ...]
+
+
+class _Output(NamedTuple):
+    shape: Shape
+    path: Path
+    log: SampleLog
+
+
+def ensure(
+    generator: Any,
+    split: SplitSpec,
+    root: str | Path | None = None,
+    devices: Sequence[jax.Device] | None = None,
+) -> dict[Shape, Path]:
+    """Finds the files of a split, or makes them.
+
+    Sample i comes from `fold_in(key(seed), i)` alone and every device solves batches of one fixed size, so the
+    content depends neither on the number of devices nor on interruptions. Solved in float64, stored in float32.
+    A second process that asks for the same files waits for the first one; on a pod whose hosts share the folder one
+    host generates, and where each has a disk of its own each makes its own (identical) copy.
+
+    Args:
+        generator: a frozen dataclass of pdes.generators (its interface is described there).
+        split: name, samples, seed and resolutions.
+        root: folder of data sets; $SPECTRAL_DATA, else `datasets`.
+        devices: the devices to solve on, all local ones by default.
+
+    Returns:
+        shape to file, in the order of `split.resolutions`. All files hold the same samples.
+
+    Raises:
+        StorageError: for a folder that cannot be written or is too small; finished samples are kept.
+        FloatingPointError: when the solver leaves the finite numbers; names the sample.
+        DataError: when a file of that name is not what it should be.
+    """
+    paths = {shape: file_path(generator, split, shape, root) for shape in split.resolutions}
+    folder = data_root(root) / generator.name
+    if not all(path.exists() for path in paths.values()):
+        prepare_folder(folder, needed=0)
+        with exclusive(folder):
+            missing = {shape: path for shape, path in paths.items() if not path.exists()}
+            _generate(generator, split, missing, tuple(devices or jax.local_devices()))
+    for shape, path in paths.items():
+        found, wanted = read_metadata(path).content_key, content_key(generator, split, shape)
+        if found != wanted:
+            raise DataError(
+                f"{path}: got content key {found}, wanted {wanted}; the file was replaced: delete it"
+            )
+    return paths
+
+
+def _generate(
+    generator: Any, split: SplitSpec, paths: dict[Shape, Path], devices: tuple[jax.Device, ...]
+) -> None:
+    outputs = [
+        _Output(shape, path, SampleLog(path, _sample_shapes(generator, shape)))
+        for shape, path in paths.items()
+    ]
+    if not outputs:
+        return
+    done = min(output.log.samples for output in outputs)
+    for output in outputs:
+        output.log.truncate(done)
+    whole = sum(split.samples * output.log.sample_bytes for output in outputs)
+    there = sum(done * output.log.sample_bytes for output in outputs)
+    prepare_folder(outputs[0].path.parent, needed=2 * whole - there)
+    devices = _useful(devices, split.samples - done, generator.grid.size)
+    sizes = " ".join("x".join(map(str, output.shape)) for output in outputs)
+    with ProgressReport(f"{generator.name}/{split.name} {sizes}", split.samples, done) as progress:
+        while done < split.samples:
+            made = _solve(generator, split, done, tuple(paths), devices)
+            _check_finite(made, generator, split, done)
+            for output in outputs:
+                output.log.append(made[output.shape])
+            done = outputs[0].log.samples
+            progress.advance(len(next(iter(made[outputs[0].shape].values()))))
+    for output in outputs:
+        output.log.finish(_metadata(generator, split, output.shape, output.path))
+
+
+def batch_size(points: int, platform: str) -> int:
+    """Samples that one device solves together: few on a CPU (its caches), many on an accelerator (its width).
+
+    It depends on nothing else, so that a device always runs the same program and produces the same bits.
+    """
+    return 4 if platform == "cpu" else max(1, min(256, 2**22 // points))
+
+
+def _useful(devices: tuple[jax.Device, ...], samples: int, points: int) -> tuple[jax.Device, ...]:
+    """As many devices as still give the least number of rounds."""
+    batches = max(1, math.ceil(samples / batch_size(points, devices[0].platform)))
+    return devices[: math.ceil(batches / math.ceil(batches / len(devices)))]
+
+
+def _solve(
+    generator: Any, split: SplitSpec, start: int, shapes: tuple[Shape, ...], devices: tuple[jax.Device, ...]
+) -> dict[Shape, dict[str, np.ndarray]]:
+    """The samples from `start` on, one batch per device: shape to field to float32 (samples, t, *space)."""
+    size = batch_size(generator.grid.size, devices[0].platform)
+    left = split.samples - start  # the last round is filled up with samples that are dropped
+    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+    indices = start + np.arange(size * len(devices), dtype=np.uint32)
+    with jax.enable_x64(True):
+        made = _solver(generator, shapes, mesh)(np.uint32(split.seed), indices.astype(np.uint32))
+        made = jax.device_get(made)
+    return {
+        shape: {name: values[:left] for name, values in made[i].items()} for i, shape in enumerate(shapes)
+    }
+
+
+@functools.lru_cache(maxsize=8)
+def _solver(generator: Any, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
+    def sample(key: jax.Array) -> list[dict[str, jax.Array]]:
+        fields = generator(key)
+        return [
+            {name: generator.restrict(u, shape).astype("float32") for name, u in fields.items()}
+            for shape in shapes
+        ]
+
+    def batch(seed: jax.Array, indices: jax.Array) -> list[dict[str, jax.Array]]:
+        key = jax.random.key(seed)
+        return jax.vmap(lambda i: sample(jax.random.fold_in(key, i)))(indices)
+
+    # check_vma off: a solver's scan starts from constants, which the check takes for replicated.
+    return jax.jit(
+        jax.shard_map(batch, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"), check_vma=False)
+    )
+
+
+def _sample_shapes(generator: Any, shape: Shape) -> dict[str, Shape]:
+    if len(shape) != generator.grid.ndim:
+        raise DataError(
+            f"resolutions: got {shape}, wanted {generator.grid.ndim} sizes as in the grid {generator.grid.shape}"
+        )
+    return {name: (len(field.times), *shape) for name, field in generator.fields.items()}
+
+
+def _check_finite(
+    made: dict[Shape, dict[str, np.ndarray]], generator: Any, split: SplitSpec, start: int
+) -> None:
+    for fields in made.values():
+        for name, values in fields.items():
+            bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+            if bad.any():
+                raise FloatingPointError(
+                    f"{generator.name}/{split.name}: got a {name} that is not finite in sample "
+                    f"{start + int(bad.argmax())} (seed {split.seed}), wanted finite numbers; take a smaller time step "
+                    "or a finer solver grid. The samples before its batch are kept"
+                )
+
+
+def _metadata(generator: Any, split: SplitSpec, shape: Shape, path: Path) -> Metadata:
+    return Metadata(
+        path=path,
+        equation=generator.name,
+        parameters=dict(generator.parameters()),
+        generator=describe(generator),
+        revision=revision(),
+        seed=split.seed,
+        compute_dtype="float64",
+        split=split.name,
+        samples=split.samples,
+        shape=shape,
+        extent=generator.grid.extent,
+        grid_type="periodic",
+        fields={
+            name: FieldMeta(tuple(field.times), field.unit, field.description)
+            for name, field in generator.fields.items()
+        },
+        stats={},
+        inputs={name: tuple(times) for name, times in generator.inputs.items()},
+        targets={name: tuple(times) for name, times in generator.targets.items()},
+        content_key=content_key(generator, split, shape),
+    )

@@ -1,0 +1,114 @@
+"""Batches: from the devices' own memory, or streamed; the same ones in the same order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float, Int
+
+from .order import batch_rows, check_batches
+from .source import Samples
+
+# What of one device's memory a resident set may take; the rest is for the model and its activations.
+RESIDENT_SHARE = 0.25
+
+
+class ResidentLoader:
+    """A whole data set in device memory; batches are gathered inside the jitted step.
+
+        loader = ResidentLoader(samples, batch_size=16, seed=0, mesh=mesh)
+
+        @jax.jit
+        def step(state, data, i):
+            x, y = loader.batch(data, i)     # global arrays, split over the mesh along the batch
+            ...
+
+        state = step(state, loader.data, i)  # data is an argument: closed over, it would be a constant
+
+    Step i takes part i % steps_per_epoch of the permutation of (seed, i // steps_per_epoch): i is the whole position.
+    With several devices the set is split over the data axis and a batch travels by one reduce-scatter per array, or,
+    `replicated`, every device holds all of it and nothing travels. The batches are the same bits.
+
+    Args:
+        samples: the set.
+        batch_size: samples per step, over all devices.
+        seed: of the order.
+        mesh: devices; None is the default device.
+        axis: the mesh axis that batches are split over.
+        replicated: whether every device holds the whole set; by default where it takes little memory.
+
+    Raises:
+        ValueError: for a batch larger than the set, or one that does not divide over the mesh.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        batch_size: int,
+        seed: int,
+        mesh: Mesh | None = None,
+        axis: str = "data",
+        replicated: bool | None = None,
+    ):
+        shards = mesh.shape[axis] if mesh is not None else 1
+        self.steps_per_epoch = check_batches(len(samples), batch_size, shards)
+        self.batch_size, self.seed, self.num_samples = batch_size, seed, len(samples)
+        self._mesh, self._axis, self._shards = mesh, axis, shards
+        self.replicated = fits(samples.nbytes, mesh, RESIDENT_SHARE / 4) if replicated is None else replicated
+        self.data = self._place(samples.x), self._place(samples.y)
+
+    def state(self, step: int) -> dict[str, int]:
+        """What a checkpoint keeps of the position."""
+        return {"step": step, "seed": self.seed, "batch_size": self.batch_size, "samples": self.num_samples}
+
+    def indices(self, step: int | Int[Array, ""]) -> Int[Array, "b"]:
+        """Sample indices of a step, int32 [batch]; traceable."""
+        return batch_rows(self.seed, step, self.num_samples, self.batch_size)
+
+    def batch(
+        self, data: tuple[Array, Array], step: int | Int[Array, ""]
+    ) -> tuple[Float[Array, "b ... ci"], Float[Array, "b ... co"]]:
+        """Inputs and targets of a step, gathered from `data` (`self.data`, passed through the jitted function)."""
+        rows = self.indices(step)
+        if self._mesh is None:
+            x, y = (jnp.take(u, rows, axis=0) for u in data)
+            return x, y
+        held, taken = (P(), P(self._axis)) if self.replicated else (P(self._axis), P())
+        gather = jax.shard_map(
+            self._take_rows, mesh=self._mesh, in_specs=(held, taken), out_specs=P(self._axis), check_vma=False
+        )
+        return gather(data[0], rows), gather(data[1], rows)
+
+    def _take_rows(self, u: Array, rows: Array) -> Array:
+        if self.replicated:
+            return jnp.take(u, rows, axis=0)
+        # Every row is on one device: the others add zeros, and the sum arrives already split.
+        local = rows - jax.lax.axis_index(self._axis) * u.shape[0]
+        mine = (local >= 0) & (local < u.shape[0])
+        picked = jnp.take(u, jnp.clip(local, 0, u.shape[0] - 1), axis=0)
+        picked = jnp.where(mine.reshape(-1, *[1] * (u.ndim - 1)), picked, 0)
+        return jax.lax.psum_scatter(picked, self._axis, tiled=True)
+
+    def _place(self, u: np.ndarray) -> Array:
+        if self._mesh is None:
+            return jnp.asarray(u)
+        if self.replicated:
+            sharding = NamedSharding(self._mesh, P())
+        else:
+            sharding = NamedSharding(self._mesh, P(self._axis))
+            filler = -len(u) % self._shards  # never drawn
+            u = np.concatenate([u, np.zeros((filler, *u.shape[1:]), u.dtype)]) if filler else u
+        # From the callback every process places its own part, without a comparison between hosts.
+        return jax.make_array_from_callback(u.shape, sharding, lambda index: u[index])
+
+
+def fits(nbytes: int, mesh: Mesh | None = None, share: float = RESIDENT_SHARE) -> bool:
+    """Whether `nbytes` on one device are at most that share of its memory (on a CPU: of 8 GiB)."""
+    device = jax.local_devices()[0] if mesh is None else mesh.local_devices[0]
+    stats = device.memory_stats() or {}
+    return nbytes <= share * stats.get("bytes_limit", 8 * 2**30)

@@ -1,0 +1,107 @@
+"""What a data set says about itself."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+
+FieldMap = Mapping[str, Sequence[int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldMeta:
+    """One physical field of a data set.
+
+    Args:
+        times: times at which it is stored, in the time unit of the equation.
+        unit: its physical unit, "1" where the equation is dimensionless.
+        description: one line for a reader.
+    """
+
+    times: tuple[float, ...]
+    unit: str = "1"
+    description: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldStats:
+    """Moments of one field over all samples and points, one number per stored time (std is unbiased)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    min: tuple[float, ...]
+    max: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """Header of one data set: one split of one equation at one resolution.
+
+    Args:
+        path: the file it was read from.
+        equation: name of the equation and task.
+        parameters: physical parameters, name to number or text with its unit.
+        generator: class path under `_target_` and every argument; `data.instantiate.instantiate` rebuilds it.
+        revision: revision of the code that wrote the file.
+        seed: seed of the split; sample i is made from `fold_in(key(seed), i)`.
+        compute_dtype: precision of the solver.
+        split: name of the split.
+        samples: number of trajectories.
+        shape: points per axis.
+        extent: side lengths, in the length unit of the equation.
+        grid_type: "periodic" (points i L / N) or "cell" (cell centres).
+        fields: what is stored.
+        stats: moments per field.
+        inputs: default input channels, field to time indices.
+        targets: default target channels.
+        content_key: hash of everything the content depends on.
+    """
+
+    path: Path
+    equation: str
+    parameters: Mapping[str, Any]
+    generator: Mapping[str, Any]
+    revision: str
+    seed: int
+    compute_dtype: str
+    split: str
+    samples: int
+    shape: tuple[int, ...]
+    extent: tuple[float, ...]
+    grid_type: str
+    fields: Mapping[str, FieldMeta]
+    stats: Mapping[str, FieldStats]
+    inputs: FieldMap
+    targets: FieldMap
+    content_key: str
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def channels(self, field_map: FieldMap) -> tuple[tuple[str, int], ...]:
+        """The channels a field map asks for, in order, as (field, time index from 0).
+
+        Raises:
+            DataError: for a field or a time that is not stored.
+        """
+        result = []
+        for name, indices in field_map.items():
+            if name not in self.fields:
+                raise DataError(
+                    f"{self.path}: got field {name!r} in a field map, wanted one of {sorted(self.fields)}; "
+                    "correct `inputs` / `targets`, or generate a set that stores it"
+                )
+            count = len(self.fields[name].times)
+            for index in indices:
+                if not -count <= index < count:
+                    raise DataError(
+                        f"{self.path}: got time index {index} of field {name!r}, wanted {-count} .. {count - 1} "
+                        f"(stored times {self.fields[name].times}); correct `inputs` / `targets`"
+                    )
+                result.append((name, index % count))
+        if not result:
+            raise DataError(f"{self.path}: got an empty field map, wanted {{field: [time indices]}}")
+        return tuple(result)

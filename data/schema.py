@@ -1,0 +1,168 @@
+"""The HDF5 layout, version 1, with the checks that every file passes before it is used.
+
+    /                   attributes: schema, schema_version, dataset_name, n_trajectories, n_spatial_dims, grid_type,
+                        extent, equation, parameters*, generator*, revision, seed, compute_dtype, split, inputs*,
+                        targets*, content_key                                  (* JSON text)
+    /grid/x y z         float64 (n,)        coordinates of the points
+    /grid/t             float64 (times,)    every time at which some field is stored
+    /fields/<name>      float32 (trajectory, t, x[, y[, z]]), one sample per chunk; attributes times, unit, description
+    /params/<name>      scalar per physical parameter
+    /stats/<name>/      float64 (t,): mean, std (unbiased), min, max over samples and points
+
+Names of root attributes follow The Well's where it has them.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from .errors import DataError
+from .metadata import FieldMeta, FieldStats, Metadata
+
+SCHEMA = "spectral-operators"
+VERSION = 1
+AXES = ("x", "y", "z")
+STATISTICS = ("mean", "std", "min", "max")
+ATTRIBUTES = (
+    "schema_version n_trajectories n_spatial_dims grid_type extent equation parameters generator revision seed "
+    "compute_dtype split inputs targets content_key"
+).split()
+_AGAIN = "delete it and run `python -m data.generate` again, or point to the right file"
+
+
+def write_header(file: h5py.File, metadata: Metadata) -> None:
+    """Writes everything but the samples and their statistics, and allocates the fields."""
+    as_json = {
+        name: json.dumps(getattr(metadata, name)) for name in ("parameters", "generator", "inputs", "targets")
+    }
+    same = ("equation", "revision", "seed", "compute_dtype", "split", "grid_type", "extent", "content_key")
+    file.attrs.update(
+        schema=SCHEMA,
+        schema_version=VERSION,
+        dataset_name=metadata.equation,
+        n_trajectories=metadata.samples,
+        n_spatial_dims=metadata.ndim,
+        **{name: getattr(metadata, name) for name in same},
+        **as_json,
+    )
+    half = 0.5 if metadata.grid_type == "cell" else 0.0
+    for name, n, length in zip(AXES, metadata.shape, metadata.extent, strict=False):
+        file[f"grid/{name}"] = (np.arange(n) + half) * length / n
+    file["grid/t"] = sorted({time for field in metadata.fields.values() for time in field.times})
+    for name, value in metadata.parameters.items():
+        file[f"params/{name}"] = value
+    for name, field in metadata.fields.items():
+        shape = (metadata.samples, len(field.times), *metadata.shape)
+        # A checksum per chunk: a flipped byte would otherwise load as a wrong number.
+        data = file.create_dataset(
+            f"fields/{name}", shape, np.float32, chunks=(1, *shape[1:]), fletcher32=True
+        )
+        data.attrs.update(times=field.times, unit=field.unit, description=field.description)
+        for axis, label in enumerate(("trajectory", "t", *AXES[: metadata.ndim])):
+            data.dims[axis].label = label
+
+
+def read_metadata(path: str | Path) -> Metadata:
+    """Reads and checks the header of a data set.
+
+    Args:
+        path: an HDF5 file of schema v1.
+
+    Returns:
+        the header; no sample is read.
+
+    Raises:
+        DataError: for a file that is missing, empty, truncated, of another layout or version, or whose fields do
+            not have the shapes its header promises.
+    """
+    with open_file(path) as file:
+        return _metadata(file, Path(path))
+
+
+@contextlib.contextmanager
+def open_file(path: str | Path) -> Iterator[h5py.File]:
+    """An HDF5 file open for reading, with errors that say what is wrong with it."""
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f"{path}: got no file, wanted a data set; run `python -m data.generate pde=...` to make it"
+        )
+    if path.is_dir():
+        raise DataError(
+            f"{path}: got a folder, wanted one data set of it: {sorted(p.name for p in path.glob('*.h5'))}"
+        )
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: got an empty file (0 bytes), wanted HDF5 schema v{VERSION}; {_AGAIN}")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        what = "a truncated HDF5 file" if "truncated" in str(error) else f"a file HDF5 cannot open ({error})"
+        size = path.stat().st_size
+        raise DataError(f"{path}: got {what} of {size} bytes, wanted schema v{VERSION}; {_AGAIN}") from error
+    with file:
+        yield file
+
+
+def _metadata(file: h5py.File, path: Path) -> Metadata:
+    attributes = file.attrs
+    if attributes.get("schema") != SCHEMA:
+        raise DataError(
+            f"{path}: got an HDF5 file of another layout (root holds {sorted(file)[:8]}, attributes "
+            f"{sorted(attributes)[:8]}), wanted schema {SCHEMA!r} v{VERSION}; convert it with a reader of data.readers"
+        )
+    if attributes.get("schema_version") != VERSION:
+        raise DataError(
+            f"{path}: got schema version {attributes.get('schema_version')}, wanted {VERSION}; "
+            "read it with the release that wrote it, or generate it again"
+        )
+    lacking = [name for name in ATTRIBUTES if name not in attributes]
+    lacking += [group for group in ("grid", "fields", "stats") if group not in file]
+    if lacking:
+        raise DataError(f"{path}: got a header without {lacking}, wanted a complete one; {_AGAIN}")
+    metadata = Metadata(
+        path=path,
+        **{
+            name: str(attributes[name])
+            for name in ("equation", "revision", "compute_dtype", "split", "grid_type")
+        },
+        **{name: json.loads(attributes[name]) for name in ("parameters", "generator", "inputs", "targets")},
+        content_key=str(attributes["content_key"]),
+        seed=int(attributes["seed"]),
+        samples=int(attributes["n_trajectories"]),
+        shape=tuple(file[f"grid/{name}"].shape[0] for name in AXES[: attributes["n_spatial_dims"]]),
+        extent=tuple(float(length) for length in attributes["extent"]),
+        fields={name: _field(data) for name, data in file["fields"].items()},
+        stats={name: _stats(group) for name, group in file["stats"].items()},
+    )
+    _check_fields(file, metadata)
+    return metadata
+
+
+def _field(data: h5py.Dataset) -> FieldMeta:
+    times = tuple(float(time) for time in data.attrs.get("times", ()))
+    return FieldMeta(times, str(data.attrs.get("unit", "1")), str(data.attrs.get("description", "")))
+
+
+def _stats(group: h5py.Group) -> FieldStats:
+    return FieldStats(**{name: tuple(float(v) for v in group[name][()]) for name in STATISTICS})
+
+
+def _check_fields(file: h5py.File, metadata: Metadata) -> None:
+    for name, field in metadata.fields.items():
+        data = file[f"fields/{name}"]
+        wanted = (metadata.samples, len(field.times), *metadata.shape)
+        if data.shape != wanted or data.dtype != np.float32:
+            raise DataError(
+                f"{metadata.path}: got fields/{name} {data.dtype} {data.shape}, wanted float32 {wanted} "
+                f"(trajectory, t, {', '.join(AXES[: metadata.ndim])}); {_AGAIN}"
+            )
+    if set(metadata.stats) != set(metadata.fields):
+        raise DataError(
+            f"{metadata.path}: got statistics of {sorted(metadata.stats)}, wanted {sorted(metadata.fields)}; {_AGAIN}"
+        )
+    metadata.channels(metadata.inputs)
+    metadata.channels(metadata.targets)

@@ -1,0 +1,113 @@
+"""Which samples a data set holds: splits, their seeds and resolutions."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+from .instantiate import describe, instantiate
+from .schema import VERSION
+
+_SPLIT_KEYS = ("samples", "seed", "resolutions", "generator")
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitSpec:
+    """One split of a data set.
+
+    Args:
+        name: "train", "test" or any other file-name-safe word.
+        samples: number of samples; sample i is made from `fold_in(key(seed), i)`.
+        seed: no two splits of one data set may share it, or one would contain the other's samples.
+        resolutions: grid shapes at which the same samples are stored, one file each.
+
+    Raises:
+        DataError: for a number that is not positive, no resolution or one named twice.
+    """
+
+    name: str
+    samples: int
+    seed: int
+    resolutions: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        try:
+            shapes = tuple(tuple(int(n) for n in shape) for shape in self.resolutions)
+        except TypeError:
+            shapes = ()
+        if not self.name.replace("_", "").replace("-", "").isalnum():
+            raise DataError(f"split name: got {self.name!r}, wanted letters, digits, '-' and '_'")
+        if self.samples < 1:
+            raise DataError(f"{self.name}.samples: got {self.samples}, wanted at least 1")
+        if not 0 <= self.seed < 2**32:
+            raise DataError(f"{self.name}.seed: got {self.seed}, wanted 0 .. 2^32 - 1")
+        if (
+            not shapes
+            or len(set(shapes)) != len(shapes)
+            or min(min(shape, default=0) for shape in shapes) < 1
+        ):
+            raise DataError(
+                f"{self.name}.resolutions: got {self.resolutions}, wanted different shapes such as [[64, 64], [128, 128]]"
+            )
+        object.__setattr__(self, "resolutions", shapes)
+
+
+def plan(
+    pde: Mapping[str, Any], data: Mapping[str, Any], allow: Sequence[str] = ()
+) -> dict[str, tuple[Any, SplitSpec]]:
+    """The generator and the split of every split in a `pde` and a `data` config.
+
+    Args:
+        pde: `_target_` and arguments of a generator.
+        data: `splits`: name to samples, seed, resolutions and, where the split is solved differently (a finer
+            solver grid for the test set), `generator`: arguments that replace those of `pde`.
+        allow: further prefixes of `_target_`.
+
+    Raises:
+        DataError: for an unknown key, splits that share a seed, or no split.
+        TargetError: for a generator that may not or cannot be built.
+    """
+    splits = data.get("splits") or {}
+    if not splits:
+        raise DataError(
+            "data.splits: got none, wanted at least one, such as {train: {samples: 100, seed: 0, ...}}"
+        )
+    result = {}
+    for name, values in splits.items():
+        unknown = sorted(set(values) - set(_SPLIT_KEYS))
+        lacking = sorted({"samples", "seed", "resolutions"} - set(values))
+        if unknown or lacking:
+            raise DataError(
+                f"data.splits.{name}: got {sorted(values)}, wanted {list(_SPLIT_KEYS)} (the last one optional); "
+                f"unknown {unknown}, missing {lacking}"
+            )
+        overrides = values.get("generator") or {}
+        generator = instantiate({**pde, **overrides}, allow=allow)
+        rest = {key: values[key] for key in ("samples", "seed", "resolutions")}
+        result[str(name)] = generator, SplitSpec(str(name), **rest)
+    seeds = {name: split.seed for name, (_, split) in result.items()}
+    if len(set(seeds.values())) != len(seeds):
+        raise DataError(f"data.splits: got seeds {seeds}, wanted a different one for every split")
+    return result
+
+
+def data_root(root: str | Path | None = None) -> Path:
+    """The folder of generated data: the argument, else $SPECTRAL_DATA, else `datasets`."""
+    return Path(root or os.environ.get("SPECTRAL_DATA") or "datasets").expanduser()
+
+
+def content_key(generator: Any, split: SplitSpec, shape: Sequence[int]) -> str:
+    """Hash of everything a file's samples depend on: schema, generator with all its numbers, split and shape."""
+    content = [VERSION, describe(generator), split.name, split.samples, split.seed, list(shape)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def file_path(generator: Any, split: SplitSpec, shape: Sequence[int], root: str | Path | None = None) -> Path:
+    """Where the file of one split at one resolution lives."""
+    size = "x".join(str(n) for n in shape)
+    name = f"{split.name}_{size}_{content_key(generator, split, shape)[:10]}.h5"
+    return data_root(root) / generator.name / name

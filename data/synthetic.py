@@ -1,0 +1,79 @@
+"""An instant operator-learning task with an exact solution, for smoke runs and tests."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from spectral.filters import resize
+from spectral.grid import Grid
+from spectral.transforms import irfftn, rfftn
+
+from .metadata import FieldMap, FieldMeta
+
+
+@dataclasses.dataclass(frozen=True)
+class HeatFlow:
+    """Band-limited random initial temperature to the temperature at a later time, on a periodic box.
+
+    u_t = kappa Lap u, so u_hat(k, T) = exp(-kappa |k|^2 T) u_hat(k, 0): exact, without time steps. The initial
+    field interpolates white noise given at 2 `num_modes` + 1 points per axis, damped by 1 / (1 + |k|^2): the same
+    function whatever the grid.
+
+    Args:
+        shape: points per axis of the solver grid, at least 2 `num_modes` + 1 each.
+        length: side of the box.
+        num_modes: largest frequency of the initial field, in periods per side.
+        diffusivity: kappa, length^2 / time.
+        time: T.
+
+    Raises:
+        ValueError: for a grid that is too coarse for `num_modes`.
+
+    Accuracy: round-off, on every grid that holds the modes.
+    """
+
+    name: ClassVar[str] = "heat"
+    inputs: ClassVar[FieldMap] = {"temperature": (0,)}
+    targets: ClassVar[FieldMap] = {"temperature": (-1,)}
+
+    shape: tuple[int, ...] = (32, 32)
+    length: float = 2 * math.pi
+    num_modes: int = 4
+    diffusivity: float = 0.05
+    time: float = 1.0
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < 2 * self.num_modes + 1:
+            raise ValueError(
+                f"shape: got {self.shape}, wanted at least {2 * self.num_modes + 1} points per axis to hold "
+                f"{self.num_modes} modes; take a finer grid or fewer modes"
+            )
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.shape, (self.length,))
+
+    @property
+    def fields(self) -> Mapping[str, FieldMeta]:
+        return {"temperature": FieldMeta((0.0, self.time), "1", "temperature at the start and at time T")}
+
+    def parameters(self) -> dict[str, float]:
+        return {"diffusivity": self.diffusivity, "time": self.time, "num_modes": float(self.num_modes)}
+
+    def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
+        """One sample: temperature [2, *shape] on the solver grid."""
+        axes = tuple(range(len(self.shape)))
+        k2 = self.grid.wavenumber_squared
+        noise = jax.random.normal(key, (2 * self.num_modes + 1,) * len(self.shape))
+        start = rfftn(resize(noise, self.shape, axes), axes) / (1 + k2)
+        decay = np.exp(-self.diffusivity * k2 * np.array([0.0, self.time]).reshape(-1, *[1] * len(axes)))
+        return {"temperature": irfftn(decay * start[None], self.shape, tuple(a + 1 for a in axes))}
+
+    def restrict(self, u: Float[Array, "t ..."], shape: tuple[int, ...]) -> Float[Array, "t ..."]:
+        """The same function on another grid, by signed frequency."""
+        return resize(u, shape, tuple(range(1, u.ndim)))
