@@ -1,0 +1,176 @@
+"""Fourier and cosine transforms of real fields: whole spectra, and truncated ones with interchangeable backends.
+
+Coefficients are amplitudes ("forward" norm): u(x) = sum_f c_f exp(2 pi i f x / L). They do not depend on the
+number of points, so a spectrum computed on one grid can be evaluated on another.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Inexact, Num
+
+from . import _fft
+from ._modes import Basis, check_axes, check_basis, kept_shape
+
+__all__ = [
+    "Backend",
+    "Basis",
+    "dctn",
+    "fftn",
+    "forward",
+    "idctn",
+    "ifftn",
+    "inverse",
+    "irfftn",
+    "kept_shape",
+    "rfftn",
+]
+
+Backend = Literal["auto", "fft", "matmul"]
+
+
+def _real(u: jax.Array) -> jax.Array:
+    """Float32 or float64, the two precisions a transform runs in."""
+    if jnp.iscomplexobj(u):
+        raise ValueError(f"u: got {u.dtype}, wanted a real array; fftn takes complex ones")
+    return u if u.dtype == jnp.float64 else u.astype(jnp.float32)
+
+
+def rfftn(u: Num[Array, "..."], axes: Sequence[int]) -> Complex[Array, "..."]:
+    """Whole half spectrum of a real field, in NumPy's order.
+
+    u_hat_k = 1/N sum_j u_j exp(-i k x_j)
+
+    Args:
+        u: real field; below float32 it is cast to float32.
+        axes: the spatial axes; the last one is halved.
+
+    Returns:
+        Amplitudes, with S//2 + 1 entries on the last of `axes` and S on the others.
+
+    Accuracy:
+        Round-off: about eps log2(N) relative to the largest amplitude.
+    """
+    u = jnp.asarray(u)
+    return _fft.rfftn(_real(u), check_axes(u.ndim, axes))
+
+
+def irfftn(u_hat: Complex[Array, "..."], shape: Sequence[int], axes: Sequence[int]) -> Float[Array, "..."]:
+    """Real field of a whole half spectrum; the inverse of `rfftn`.
+
+    Exactly: ifft along all axes but the last, Im of the last axis' zero and (even sizes) Nyquist frequency
+    dropped, irfft along the last. So the result is defined, and the same on every platform, also for a spectrum
+    that is not Hermitian.
+
+    Args:
+        u_hat: amplitudes in NumPy's order.
+        shape: points per axis of `axes`.
+        axes: the spatial axes; the last one is the half axis.
+
+    Raises:
+        ValueError: when the spectrum is not that of a field of `shape`.
+    """
+    axes, shape = check_axes(u_hat.ndim, axes), tuple(shape)
+    wanted = (*shape[:-1], shape[-1] // 2 + 1)
+    got = tuple(u_hat.shape[a] for a in axes)
+    if got != wanted:
+        raise ValueError(
+            f"u_hat: got sizes {got} on axes {axes}, wanted {wanted} for a field of shape {shape}; "
+            "change resolution with spectral.filters.resize_spectrum"
+        )
+    return _fft.irfftn(u_hat, shape, axes)
+
+
+def fftn(u: Inexact[Array, "..."], axes: Sequence[int]) -> Complex[Array, "..."]:
+    """Whole spectrum of a complex field, in NumPy's order, as amplitudes."""
+    return _fft.fftn(u, check_axes(u.ndim, axes))
+
+
+def ifftn(u_hat: Complex[Array, "..."], axes: Sequence[int]) -> Complex[Array, "..."]:
+    """Complex field of a whole spectrum; the inverse of `fftn`."""
+    return _fft.ifftn(u_hat, check_axes(u_hat.ndim, axes))
+
+
+def dctn(u: Num[Array, "..."], axes: Sequence[int]) -> Float[Array, "..."]:
+    """Orthonormal DCT-II along every axis of `axes`.
+
+    X_k = s_k sum_j u_j cos(pi k (2j + 1) / (2N)),  s_0 = sqrt(1/N),  s_k = sqrt(2/N)
+
+    Sum of squares is preserved. `forward(..., basis="cosine")` is this, cut, over sqrt(number of points).
+    """
+    u = _real(jnp.asarray(u))
+    for axis in check_axes(u.ndim, axes):
+        u = _fft.dct(u, axis)
+    return u
+
+
+def idctn(x: Num[Array, "..."], axes: Sequence[int]) -> Float[Array, "..."]:
+    """Inverse of `dctn`."""
+    x = _real(jnp.asarray(x))
+    for axis in check_axes(x.ndim, axes):
+        x = _fft.idct(x, axis)
+    return x
+
+
+def forward(
+    u: Num[Array, "..."],
+    n_modes: Sequence[int],
+    *,
+    axes: Sequence[int],
+    basis: Basis = "fourier",
+    backend: Backend = "auto",
+) -> Inexact[Array, "..."]:
+    """Lowest modes of a real field.
+
+    Fourier: c_f = 1/N sum_j u_j exp(-2 pi i f.j/S), on every axis but the last for the ascending signed
+    frequencies -(k//2) .. k - k//2 - 1 with k = min(n, S), on the last for 0 .. min(n//2, S//2).
+    Cosine: c_k = 1/N sum_j u_j phi_k(j), phi_0 = 1, phi_k = sqrt(2) cos(pi k (2j + 1) / (2S)), k = 0 .. min(n, S) - 1.
+
+    Args:
+        u: real field, any layout; below float32 it is cast to float32.
+        n_modes: modes per axis of `axes`; Fourier counts both signs.
+        axes: the spatial axes, one to three, any sizes; the last one is the half axis.
+        basis: "fourier" or "cosine".
+        backend: "fft", "matmul", or "auto" for the faster by `spectral.plan`.
+
+    Returns:
+        Amplitudes (complex for Fourier, real for cosine), sizes `kept_shape(n_modes, S, basis)` on `axes`.
+
+    Accuracy:
+        Round-off: the backends agree to about 1e-6 (float32) and 1e-15 (float64) of the largest amplitude.
+    """
+    u = _real(jnp.asarray(u))
+    axes = check_axes(u.ndim, axes, n_modes)
+    check_basis(basis)
+    return (_fft.forward_fourier if basis == "fourier" else _fft.forward_cosine)(u, n_modes, axes)
+
+
+def inverse(
+    coeffs: Inexact[Array, "..."],
+    shape: Sequence[int],
+    *,
+    axes: Sequence[int],
+    basis: Basis = "fourier",
+    backend: Backend = "auto",
+) -> Float[Array, "..."]:
+    """Real field, on a grid of any size, of a truncated spectrum.
+
+    Every coefficient goes to the bin of its signed frequency; frequencies that the grid does not have are dropped.
+    The result is made real as in `irfftn`: a frequency -f on a leading axis without its partner +f counts in
+    full where the last axis' frequency is positive, and by half where it is zero.
+
+    Args:
+        coeffs: amplitudes in the order of `forward`.
+        shape: points per axis of `axes`, any sizes.
+        axes: the spatial axes; the last one is the half axis.
+        basis: "fourier" or "cosine".
+        backend: as in `forward`.
+
+    Returns:
+        Field of `shape` on `axes`.
+    """
+    axes = check_axes(coeffs.ndim, axes, shape)
+    check_basis(basis)
+    return (_fft.inverse_fourier if basis == "fourier" else _fft.inverse_cosine)(coeffs, shape, axes)
