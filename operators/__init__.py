@@ -1,1 +1,6 @@
 """Neural operators: maps between functions that are learnt from pairs of samples."""
+
+from .fno import FNO
+from .tfno import TFNO
+
+__all__ = ["FNO", "TFNO"]

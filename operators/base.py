@@ -1,0 +1,36 @@
+"""The one interface of every neural operator."""
+
+import abc
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+
+class Operator(nnx.Module):
+    """A learned map between functions sampled on equispaced grids; channels are the last axis.
+
+    Concrete classes are final: they build on others by owning them, not by inheriting from them.
+
+    Attributes:
+        in_channels: channels of the input function.
+        out_channels: channels of the output function.
+        ndim: number of spatial axes.
+    """
+
+    in_channels: int
+    out_channels: int
+    ndim: int
+
+    @abc.abstractmethod
+    def __call__(
+        self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
+    ) -> Float[Array, "*b_outspace co"]:
+        """Apply the operator.
+
+        Args:
+            u: samples of the input, [*b, *space, in_channels], any number of leading axes (also none).
+            output_shape: grid of the output, by default that of the input.
+
+        Returns:
+            Samples of the output, [*b, *output_shape, out_channels].
+        """

@@ -1,0 +1,41 @@
+"""Multi-layer perceptron over the channels of every point."""
+
+from collections.abc import Callable
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from .activations import gelu
+from .linear import Linear
+
+
+class ChannelMLP(nnx.Module):
+    """x -> W_2 sigma(W_1 x + b_1) + b_2 at every point.
+
+    Args:
+        in_channels: channels in.
+        out_channels: channels out.
+        hidden_channels: width of the hidden layer.
+        non_linearity: sigma.
+        rngs: random streams.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        hidden_channels: int,
+        *,
+        non_linearity: Callable = gelu,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if hidden_channels < 1:
+            raise ValueError(f"hidden_channels: got {hidden_channels}, wanted at least 1; raise the ratio or the width")
+        self.non_linearity = non_linearity
+        self.fcs = nnx.List(
+            [Linear(in_channels, hidden_channels, rngs=rngs), Linear(hidden_channels, out_channels, rngs=rngs)]
+        )
+
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
+        first, second = self.fcs
+        return second(self.non_linearity(first(x)))

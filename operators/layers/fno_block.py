@@ -1,0 +1,99 @@
+"""One Fourier layer: spectral convolution, pointwise skip, channel MLP."""
+
+from collections.abc import Callable, Sequence
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from spectral.filters import resize
+
+from .channel_mlp import ChannelMLP
+from .norms import make_norm
+from .ranks import Rank
+from .skips import make_skip
+from .spectral_conv import SpectralConv
+
+
+class FNOBlock(nnx.Module):
+    """u = sigma(norm(K x) + S x);  v = sigma(norm(MLP u + T x)), with both skips from the block's input.
+
+    K is a spectral convolution, S and T are pointwise skips. Without the channel MLP the block ends after u, so there
+    is one norm and one activation. The last block of an operator has no sigma outside its MLP.
+
+    Args:
+        channels: channel count, in and out.
+        n_modes: modes per axis, both signs counted.
+        activate: whether sigma is applied; False in the last block.
+        non_linearity: sigma of the block; the MLP inside has the same.
+        norm: "group_norm", "instance_norm" or None.
+        norm_groups: groups of the group norm.
+        use_channel_mlp: whether the second half is there.
+        channel_mlp_expansion: hidden width of the MLP over its channels.
+        channel_mlp_skip: T: "linear", "soft-gating", "identity" or None.
+        fno_skip: S, likewise.
+        factorization, rank, implementation, spectral_dtype: of the spectral weight, see `SpectralConv`.
+        rngs: random streams.
+
+    Source: neuraloperator's block (post-activation), which applies a second norm and sigma also without the MLP.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        n_modes: int | Sequence[int],
+        *,
+        activate: bool,
+        non_linearity: Callable,
+        norm: str | None = None,
+        norm_groups: int = 1,
+        use_channel_mlp: bool = True,
+        channel_mlp_expansion: float = 0.5,
+        channel_mlp_skip: str | None = "soft-gating",
+        fno_skip: str | None = "linear",
+        factorization: str | None = None,
+        rank: Rank = 1.0,
+        implementation: str = "auto",
+        spectral_dtype: str = "f32",
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.activate, self.non_linearity = activate, non_linearity
+        self.conv = SpectralConv(
+            channels,
+            channels,
+            n_modes,
+            factorization=factorization,
+            rank=rank,
+            implementation=implementation,
+            spectral_dtype=spectral_dtype,
+            rngs=rngs,
+        )
+        self.norm = make_norm(norm, channels, norm_groups)
+        self.fno_skip = make_skip(fno_skip, channels, channels, rngs=rngs)
+        self.use_channel_mlp = use_channel_mlp
+        if use_channel_mlp:
+            hidden = round(channels * channel_mlp_expansion)
+            self.channel_mlp = ChannelMLP(channels, channels, hidden, non_linearity=non_linearity, rngs=rngs)
+            self.channel_mlp_norm = make_norm(norm, channels, norm_groups)
+            self.channel_mlp_skip = make_skip(channel_mlp_skip, channels, channels, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b *space c"], output_shape: tuple[int, ...] | None = None
+    ) -> Float[Array, "b *outspace c"]:
+        y = self.conv(x, output_shape)
+        if y.shape != x.shape:
+            # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
+            x = resize(x, y.shape[1:-1], axes=tuple(range(1, x.ndim - 1)))
+        u = self._finish(y, x, self.norm, self.fno_skip)
+        if not self.use_channel_mlp:
+            return u
+        return self._finish(self.channel_mlp(u), x, self.channel_mlp_norm, self.channel_mlp_skip)
+
+    def _finish(
+        self, y: Float[Array, "b *space c"], x: Float[Array, "b *space c"], norm: Callable | None, skip: Callable | None
+    ) -> Float[Array, "b *space c"]:
+        """sigma(norm(y) + skip(x)), each of the three where it is there."""
+        if norm is not None:
+            y = norm(y)
+        if skip is not None:
+            y = y + skip(x)
+        return self.non_linearity(y) if self.activate else y

@@ -1,0 +1,35 @@
+"""Pointwise linear maps."""
+
+import math
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+
+class Linear(nnx.Module):
+    """y = x W + b on the last axis, the same at every point.
+
+    Weight [in, out] and bias [out] start uniform on +-1/sqrt(in), as PyTorch's convolutions do.
+
+    Args:
+        in_channels: channels in.
+        out_channels: channels out.
+        bias: whether b is there.
+        rngs: random streams.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True, rngs: nnx.Rngs) -> None:
+        self.in_channels, self.out_channels = in_channels, out_channels
+        bound = 1 / math.sqrt(in_channels)
+        shape = (in_channels, out_channels)
+        self.weight = nnx.Param(rngs.params.uniform(shape, jnp.float32, minval=-bound, maxval=bound))
+        self.bias = (
+            nnx.Param(rngs.params.uniform(shape[1:], jnp.float32, minval=-bound, maxval=bound)) if bias else None
+        )
+
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
+        y = x @ self.weight[...]
+        if self.bias is None:
+            return y
+        return y + self.bias[...].reshape([1] * (y.ndim - 1) + [-1])

@@ -1,0 +1,50 @@
+"""Zero padding of the domain, for functions that are not periodic."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+
+class DomainPadding(nnx.Module):
+    """Append round(fraction * S) zeros to every spatial axis, on both ends or at the far end.
+
+    Args:
+        fraction: share of the axis to add per padded end, one for all axes or one per axis.
+        ndim: spatial axes.
+        mode: "symmetric" (both ends) or "one-sided" (the far end).
+
+    Raises:
+        ValueError: for a negative fraction, a wrong number of them, or another mode.
+    """
+
+    def __init__(self, fraction: float | Sequence[float], ndim: int, *, mode: str = "symmetric") -> None:
+        if isinstance(fraction, int | float):
+            fraction = [fraction] * ndim
+        self.fraction = tuple(float(f) for f in fraction)
+        self.mode = mode
+        if len(self.fraction) != ndim or min(self.fraction) < 0:
+            raise ValueError(
+                f"domain_padding: got {fraction}, wanted one non-negative share of the axis, or {ndim} of them"
+            )
+        if mode not in ("symmetric", "one-sided"):
+            raise ValueError(f'domain_padding_mode: got {mode!r}, wanted "symmetric" or "one-sided"')
+
+    def widths(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+        """Points added before and after every axis (halves round to even)."""
+        far = [round(f * s) for f, s in zip(self.fraction, shape, strict=True)]
+        return tuple((w if self.mode == "symmetric" else 0, w) for w in far)
+
+    def padded_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the padded grid."""
+        return tuple(s + before + after for s, (before, after) in zip(shape, self.widths(shape), strict=True))
+
+    def pad(self, u: Float[Array, "b *space c"]) -> Float[Array, "b *padded c"]:
+        """The function with zeros around it."""
+        return jnp.pad(u, ((0, 0), *self.widths(u.shape[1:-1]), (0, 0)))
+
+    def crop(self, u: Float[Array, "b *padded c"], shape: tuple[int, ...]) -> Float[Array, "b *space c"]:
+        """The part of a padded function that lies on the grid of the given shape."""
+        inner = [slice(before, before + s) for s, (before, _) in zip(shape, self.widths(shape), strict=True)]
+        return u[(slice(None), *inner)]

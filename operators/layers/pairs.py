@@ -1,0 +1,95 @@
+"""Complex arithmetic on real arrays that carry a (re, im) axis of length two.
+
+Complex parameters are stored this way because the JAX gradient of a complex parameter is the conjugate of the descent
+direction, and because real products can run in bfloat16. Every product below is sum_s b_s (i^s a): one real
+contraction over (re, im) and the summed index together, with `a` and `i a` side by side.
+
+Two layouts: parameters and what is computed from them alone carry the pair on axis 0; Fourier coefficients
+carry it just before the channel, [*modes, b, 2, c], so that (2, c) is one contraction index.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Complex, Float
+from numpy.typing import DTypeLike
+
+
+def draw(rngs: nnx.Rngs, shape: tuple[int, ...], std: float, *, axis: int = 0) -> Float[Array, "..."]:
+    """Circular complex normal numbers with E|z|^2 = std^2, the pair inserted at `axis` of `shape`."""
+    full = (*shape[:axis], 2, *shape[axis:])
+    # Drawn flat: random draws with five axes take seconds to compile on CPU; the numbers are the same.
+    flat = rngs.params.normal((math.prod(full),), jnp.float32)
+    return (flat * (std / math.sqrt(2))).reshape(full)
+
+
+def split(z: Complex[Array, "*b c"]) -> Float[Array, "*b 2 c"]:
+    """Complex coefficients as pairs, before the channel."""
+    return jnp.stack([z.real, z.imag], axis=-2)
+
+
+def join(pairs: Float[Array, "*b 2 c"]) -> Complex[Array, "*b c"]:
+    """Pairs before the channel as complex coefficients."""
+    return jax.lax.complex(pairs[..., 0, :], pairs[..., 1, :])
+
+
+def rotate(a: Float[Array, "..."], axis: int = 0) -> Float[Array, "..."]:
+    """i a."""
+    re, im = jnp.split(a, 2, axis=axis)
+    return jnp.concatenate([-im, re], axis=axis)
+
+
+def multiply(a: Float[Array, "..."], b: Float[Array, "..."], axis: int = 0) -> Float[Array, "..."]:
+    """Elementwise complex product of pairs on the same axis; other axes of equal rank broadcast."""
+    ar, ai = jnp.split(a, 2, axis=axis)
+    br, bi = jnp.split(b, 2, axis=axis)
+    return jnp.concatenate([ar * br - ai * bi, ar * bi + ai * br], axis=axis)
+
+
+def tensordot(a: Float[Array, "..."], axis_a: int, b: Float[Array, "..."], axis_b: int) -> Float[Array, "..."]:
+    """Complex contraction of one axis of each operand, [2, *rest_a, *rest_b]; both carry the pair on axis 0.
+
+    Args:
+        a: the operand that is duplicated (give the smaller one where both orders serve).
+        axis_a: contracted axis, the pair axis not counted.
+        b: the other operand.
+        axis_b: contracted axis, the pair axis not counted.
+    """
+    both = jnp.stack([a, rotate(a)])
+    axes = ((0, axis_a + 2), (0, axis_b + 1))
+    return jnp.tensordot(both, b, axes=axes, precision=jax.lax.Precision.HIGHEST)
+
+
+def mix_shared(
+    x: Float[Array, "*b 2 i"], w: Float[Array, "2 i o"], dtype: DTypeLike | None = None
+) -> Float[Array, "*b 2 o"]:
+    """y[o] = sum_i x[i] w[i, o], the same matrix for every mode: one real matrix product."""
+    _, i, o = w.shape
+    block = jnp.stack([w, rotate(w)]).transpose(0, 2, 1, 3).reshape(2 * i, 2 * o)
+    y = _dot(x.reshape(-1, 2 * i), block, dtype)
+    return y.reshape(*x.shape[:-1], o)
+
+
+def mix_modes(
+    x: Float[Array, "*k b 2 i"], w: Float[Array, "*k 2 i o"], dtype: DTypeLike | None = None
+) -> Float[Array, "*k b 2 o"]:
+    """y[k, o] = sum_i x[k, i] w[k, i, o], one matrix per mode: a batch of real matrix products.
+
+    Modes lead, so each product reads and its weight gradient writes contiguous memory; `x` and `i x` stand side by
+    side as rows, and the weight is used as it is stored.
+    """
+    *modes, b, _, i = x.shape
+    o = w.shape[-1]
+    rows = jnp.stack([x, rotate(x, axis=-2)], axis=-2)  # [*k, b, (re, im) of y, (re, im) of w, i]
+    y = _dot(rows.reshape(-1, 2 * b, 2 * i), w.reshape(-1, 2 * i, o), dtype)
+    return y.reshape(*modes, b, 2, o)
+
+
+def _dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike | None) -> Float[Array, "..."]:
+    """Matrix product, batched over leading axes; `dtype` rounds the operands, sums keep their precision."""
+    out = jnp.result_type(a, b)
+    if dtype is not None:
+        a, b = a.astype(dtype), b.astype(dtype)
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST, preferred_element_type=out)

@@ -1,0 +1,78 @@
+"""A spectral weight in canonical polyadic (CP) form."""
+
+import math
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+from numpy.typing import DTypeLike
+
+from .. import pairs
+from ..ranks import cp_rank
+from .base import SpectralWeight
+
+
+class CPWeight(SpectralWeight):
+    """W[i, o, *k] = sum_r s[r] A[i, r] B[o, r] prod_j U_j[k_j, r].
+
+    The scales s begin at 1 and the factors are complex normal with standard deviation (std / sqrt(R))^(1/D), which
+    gives the product entries of root mean square `std`.
+
+    Args:
+        in_channels: size of the input channel axis.
+        out_channels: size of the output channel axis.
+        modes: stored sizes of the mode axes.
+        rank: share of the dense parameter count, or the number of terms.
+        std: root mean square modulus of the entries of the product.
+        rngs: random streams.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        modes: tuple[int, ...],
+        *,
+        rank: float | int,
+        std: float,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.in_channels, self.out_channels, self.modes = in_channels, out_channels, modes
+        shape = (in_channels, out_channels, *modes)
+        terms = cp_rank(shape, rank)
+        entry_std = (std / math.sqrt(terms)) ** (1 / len(shape))
+        self.scales = nnx.Param(jnp.stack([jnp.ones(terms, jnp.float32), jnp.zeros(terms, jnp.float32)]))
+        self.factors = nnx.List([nnx.Param(pairs.draw(rngs, (n, terms), entry_std)) for n in shape])
+
+    def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
+        terms = self._terms_on_modes(window)[..., None, :]
+        left = pairs.multiply(terms, self.factors[0][...].reshape(self._on_pair_axis(terms.ndim)))  # [2, *k, i, r]
+        return jnp.moveaxis(pairs.tensordot(left, terms.ndim - 2, self.factors[1][...], 1), 0, -3)
+
+    def contract(
+        self, x: Float[Array, "*k b 2 i"], window: tuple[slice, ...], dtype: DTypeLike | None
+    ) -> Float[Array, "*k b 2 o"]:
+        terms = jnp.moveaxis(self._terms_on_modes(window), 0, -2)[..., None, :, :]  # [*k, 1, 2, r]
+        h = pairs.mix_shared(x, self.factors[0][...], dtype)
+        h = pairs.multiply(h, terms, axis=-2)
+        return pairs.mix_shared(h, self.factors[1][...].transpose(0, 2, 1), dtype)
+
+    def costs(self, kept: tuple[int, ...], batch: int) -> tuple[int, int]:
+        r, i, o = self.scales.shape[1], self.in_channels, self.out_channels
+        factorized = math.prod(kept) * batch * r * (i + 1 + o)
+        return factorized, math.prod(kept) * r * i * (1 + o) + self._dense_cost(kept, batch)
+
+    def _terms_on_modes(self, window: tuple[slice, ...]) -> Float[Array, "2 *k r"]:
+        """s[r] prod_j U_j[k_j, r]."""
+        d = len(window)
+        terms = self.scales[...].reshape(2, *[1] * d, -1)
+        for j, (factor, kept) in enumerate(zip(self.factors[2:], window, strict=True)):
+            rows = factor[:, kept]
+            shape = [2, *[1] * d, rows.shape[-1]]
+            shape[j + 1] = rows.shape[1]
+            terms = pairs.multiply(terms, rows.reshape(shape))
+        return terms
+
+    def _on_pair_axis(self, ndim: int) -> tuple[int, ...]:
+        """Shape that broadcasts the input factor [2, i, r] against [2, *k, 1, r]."""
+        return (2, *[1] * (ndim - 3), self.in_channels, self.scales.shape[1])

@@ -1,0 +1,41 @@
+"""A spectral weight stored entry by entry."""
+
+from flax import nnx
+from jaxtyping import Array, Float
+from numpy.typing import DTypeLike
+
+from .. import pairs
+from .base import SpectralWeight
+
+
+class DenseWeight(SpectralWeight):
+    """Every entry of W[in, out, *modes] is a parameter: complex normal with E|W|^2 = std^2.
+
+    Stored as [*modes, 2, in, out]: the products over channels then read it as it lies in memory.
+
+    Args:
+        in_channels: size of the input channel axis.
+        out_channels: size of the output channel axis.
+        modes: stored sizes of the mode axes.
+        std: root mean square modulus of the entries.
+        rngs: random streams.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, modes: tuple[int, ...], *, std: float, rngs: nnx.Rngs
+    ) -> None:
+        self.in_channels, self.out_channels, self.modes = in_channels, out_channels, modes
+        shape = (*modes, in_channels, out_channels)
+        self.tensor = nnx.Param(pairs.draw(rngs, shape, std, axis=len(modes)))
+
+    def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
+        return self.tensor[window]
+
+    def contract(
+        self, x: Float[Array, "*k b 2 i"], window: tuple[slice, ...], dtype: DTypeLike | None
+    ) -> Float[Array, "*k b 2 o"]:
+        return pairs.mix_modes(x, self.reconstruct(window), dtype)
+
+    def costs(self, kept: tuple[int, ...], batch: int) -> tuple[int, int]:
+        cost = self._dense_cost(kept, batch)
+        return cost, cost

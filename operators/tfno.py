@@ -1,0 +1,60 @@
+"""The tensorised Fourier neural operator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from .base import Operator
+from .fno import FNO
+from .layers.ranks import Rank
+
+
+class TFNO(Operator):
+    """An FNO whose spectral weights are low-rank tensors, one per layer.
+
+    Args:
+        n_modes: modes per axis, both signs counted; its length is the number of axes.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        hidden_channels: width of the blocks.
+        factorization: "Tucker", "CP" or "TT".
+        rank: share of the dense parameter count (float), or ranks (integers).
+        rngs: random streams.
+        **options: every other option of `FNO`.
+
+    Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, 2023, without the
+        multi-grid patches and with one tensor per layer.
+    """
+
+    def __init__(
+        self,
+        n_modes: int | Sequence[int],
+        in_channels: int,
+        out_channels: int,
+        hidden_channels: int,
+        *,
+        factorization: str = "Tucker",
+        rank: Rank = 0.1,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ) -> None:
+        self.trunk = FNO(
+            n_modes,
+            in_channels,
+            out_channels,
+            hidden_channels,
+            factorization=factorization,
+            rank=rank,
+            rngs=rngs,
+            **options,
+        )
+        self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, self.trunk.ndim
+        self.n_modes = self.trunk.n_modes
+
+    def __call__(
+        self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
+    ) -> Float[Array, "*b_outspace co"]:
+        """Apply the operator; see `Operator.__call__`."""
+        return self.trunk(u, output_shape)
