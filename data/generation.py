@@ -18,7 +18,7 @@ from .progress import ProgressReport
 from .provenance import revision
 from .schema import read_metadata
 from .splits import SplitSpec, content_key, data_root, file_path
-from .writer import SampleLog, exclusive, prepare_folder
+from .writer import SampleLog, exclusive, log_path, prepare_folder
 
 Shape = tuple[int, ...]
 
@@ -57,36 +57,26 @@ def ensure(
         DataError: when a file of that name is not what it should be.
     """
     paths = {shape: file_path(generator, split, shape, root) for shape in split.resolutions}
-    folder = data_root(root) / generator.name
     if not all(path.exists() for path in paths.values()):
-        prepare_folder(folder, needed=0)
+        folder = data_root(root) / generator.name
+        prepare_folder(folder, needed=_needed_bytes(generator, split, paths))
         with exclusive(folder):
             missing = {shape: path for shape, path in paths.items() if not path.exists()}
             _generate(generator, split, missing, tuple(devices or jax.local_devices()))
     for shape, path in paths.items():
         found, wanted = read_metadata(path).content_key, content_key(generator, split, shape)
         if found != wanted:
-            raise DataError(
-                f"{path}: got content key {found}, wanted {wanted}; the file was replaced: delete it"
-            )
+            raise DataError(f"{path}: got content key {found}, wanted {wanted}; the file was replaced: delete it")
     return paths
 
 
-def _generate(
-    generator: Any, split: SplitSpec, paths: dict[Shape, Path], devices: tuple[jax.Device, ...]
-) -> None:
-    outputs = [
-        _Output(shape, path, SampleLog(path, _sample_shapes(generator, shape)))
-        for shape, path in paths.items()
-    ]
+def _generate(generator: Any, split: SplitSpec, paths: dict[Shape, Path], devices: tuple[jax.Device, ...]) -> None:
+    outputs = [_Output(shape, path, SampleLog(path, _sample_shapes(generator, shape))) for shape, path in paths.items()]
     if not outputs:
         return
     done = min(output.log.samples for output in outputs)
     for output in outputs:
         output.log.truncate(done)
-    whole = sum(split.samples * output.log.sample_bytes for output in outputs)
-    there = sum(done * output.log.sample_bytes for output in outputs)
-    prepare_folder(outputs[0].path.parent, needed=2 * whole - there)
     devices = _useful(devices, split.samples - done, generator.grid.size)
     sizes = " ".join("x".join(map(str, output.shape)) for output in outputs)
     with ProgressReport(f"{generator.name}/{split.name} {sizes}", split.samples, done) as progress:
@@ -126,9 +116,7 @@ def _solve(
     with jax.enable_x64(True):
         made = _solver(generator, shapes, mesh)(np.uint32(split.seed), indices.astype(np.uint32))
         made = jax.device_get(made)
-    return {
-        shape: {name: values[:left] for name, values in made[i].items()} for i, shape in enumerate(shapes)
-    }
+    return {shape: {name: values[:left] for name, values in made[i].items()} for i, shape in enumerate(shapes)}
 
 
 @functools.lru_cache(maxsize=8)
@@ -136,8 +124,7 @@ def _solver(generator: Any, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
     def sample(key: jax.Array) -> list[dict[str, jax.Array]]:
         fields = generator(key)
         return [
-            {name: generator.restrict(u, shape).astype("float32") for name, u in fields.items()}
-            for shape in shapes
+            {name: generator.restrict(u, shape).astype("float32") for name, u in fields.items()} for shape in shapes
         ]
 
     def batch(seed: jax.Array, indices: jax.Array) -> list[dict[str, jax.Array]]:
@@ -145,9 +132,18 @@ def _solver(generator: Any, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
         return jax.vmap(lambda i: sample(jax.random.fold_in(key, i)))(indices)
 
     # check_vma off: a solver's scan starts from constants, which the check takes for replicated.
-    return jax.jit(
-        jax.shard_map(batch, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"), check_vma=False)
-    )
+    return jax.jit(jax.shard_map(batch, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"), check_vma=False))
+
+
+def _needed_bytes(generator: Any, split: SplitSpec, paths: dict[Shape, Path]) -> int:
+    """Free bytes that the missing files take while they are made: the log of samples and the file from it."""
+    needed = 0
+    for shape, path in paths.items():
+        if not path.exists():
+            sample = sum(4 * math.prod(field) for field in _sample_shapes(generator, shape).values())
+            log = log_path(path)
+            needed += 2 * split.samples * sample - (log.stat().st_size if log.exists() else 0)
+    return needed
 
 
 def _sample_shapes(generator: Any, shape: Shape) -> dict[str, Shape]:
@@ -158,9 +154,7 @@ def _sample_shapes(generator: Any, shape: Shape) -> dict[str, Shape]:
     return {name: (len(field.times), *shape) for name, field in generator.fields.items()}
 
 
-def _check_finite(
-    made: dict[Shape, dict[str, np.ndarray]], generator: Any, split: SplitSpec, start: int
-) -> None:
+def _check_finite(made: dict[Shape, dict[str, np.ndarray]], generator: Any, split: SplitSpec, start: int) -> None:
     for fields in made.values():
         for name, values in fields.items():
             bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))

@@ -15,7 +15,7 @@ class TargetError(ValueError):
     """A config names something that may not, or cannot, be built."""
 
 
-def instantiate(cfg: Any, *args: Any, allow: Sequence[str] = (), **kwargs: Any) -> Any:
+def instantiate(cfg: Any, *args: Any, allow: Sequence[str] = (), where: str = "config", **kwargs: Any) -> Any:
     """Builds the object that a config describes, and those nested in it.
 
     A mapping with `_target_` becomes `target(*args, **rest)`, or with `_partial_: true` the partial of it. Lists
@@ -26,12 +26,13 @@ def instantiate(cfg: Any, *args: Any, allow: Sequence[str] = (), **kwargs: Any) 
         cfg: plain mappings, sequences and scalars (a resolved config).
         *args: further positional arguments of the outermost target.
         allow: prefixes beyond `ALLOWED`, such as "mypackage.".
+        where: name of the config in errors.
         **kwargs: further arguments of the outermost target; they override the config's.
 
     Raises:
         TargetError: for a name outside the allow-list, a name that does not exist, arguments the target does not take.
     """
-    targets = _resolve(cfg, (*ALLOWED, *allow), "config")
+    targets = _resolve(cfg, (*ALLOWED, *allow), where)
     return _build(cfg, targets, args, kwargs)
 
 
@@ -48,9 +49,7 @@ def describe(obj: Any) -> Any:
         return [describe(value) for value in obj]
     if obj is None or isinstance(obj, (bool, int, float, str)):
         return obj
-    raise TargetError(
-        f"got {obj!r}, wanted plain numbers, text, sequences or dataclasses of them: its provenance"
-    )
+    raise TargetError(f"got {obj!r}, wanted plain numbers, text, sequences or dataclasses of them: its provenance")
 
 
 def _resolve(node: Any, allowed: tuple[str, ...], where: str) -> dict[str, Callable]:
@@ -93,9 +92,7 @@ def _find(name: Any, allowed: tuple[str, ...], where: str) -> Callable:
         raise TargetError(f"{where}: got {name!r}, wanted a name that exists; no module {parts[0]!r}")
     for part in parts[cut:]:
         if not hasattr(found, part):
-            raise TargetError(
-                f"{where}: got {name!r}, wanted a name that exists; {module_name!r} has no {part!r}"
-            )
+            raise TargetError(f"{where}: got {name!r}, wanted a name that exists; {module_name!r} has no {part!r}")
         found = getattr(found, part)
         # An allowed module may import others (`data.schema.h5py`): what leads out of the allowed packages is refused.
         if inspect.ismodule(found) or not f"{getattr(found, '__module__', '')}.".startswith(allowed):
@@ -110,9 +107,7 @@ def _build(node: Any, targets: dict[str, Callable], args: tuple, kwargs: Mapping
         values = {str(k): _build(v, targets, (), {}) for k, v in node.items() if k not in _MARKS}
         if "_target_" not in node:
             return values
-        return _call(
-            node["_target_"], targets, args, {**values, **kwargs}, bool(node.get("_partial_", False))
-        )
+        return _call(node["_target_"], targets, args, {**values, **kwargs}, bool(node.get("_partial_", False)))
     if isinstance(node, (list, tuple)):
         return tuple(_build(value, targets, (), {}) for value in node)
     return node

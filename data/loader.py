@@ -1,9 +1,5 @@
 """Batches: from the devices' own memory, or streamed; the same ones in the same order."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,7 +21,7 @@ class ResidentLoader:
 
         @jax.jit
         def step(state, data, i):
-            x, y = loader.batch(data, i)     # global arrays, split over the mesh along the batch
+            x, y = loader.fetch(data, i)     # global arrays, split over the mesh along the batch
             ...
 
         state = step(state, loader.data, i)  # data is an argument: closed over, it would be a constant
@@ -45,6 +41,8 @@ class ResidentLoader:
     Raises:
         ValueError: for a batch larger than the set, or one that does not divide over the mesh.
     """
+
+    resident = True
 
     def __init__(
         self,
@@ -70,7 +68,7 @@ class ResidentLoader:
         """Sample indices of a step, int32 [batch]; traceable."""
         return batch_rows(self.seed, step, self.num_samples, self.batch_size)
 
-    def batch(
+    def fetch(
         self, data: tuple[Array, Array], step: int | Int[Array, ""]
     ) -> tuple[Float[Array, "b ... ci"], Float[Array, "b ... co"]]:
         """Inputs and targets of a step, gathered from `data` (`self.data`, passed through the jitted function)."""

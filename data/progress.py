@@ -26,9 +26,9 @@ class ProgressReport:
     """
 
     def __init__(self, title: str, total: int, done: int = 0, every: float = 10.0):
-        self._title, self._total, self._done = title, total, done
-        self._made, self._every = 0, every
-        self._start = self._last = time.monotonic()
+        self._title, self._total, self._done, self._every = title, total, done, every
+        self._start = self._last = self._counted_from = time.monotonic()
+        self._counted: int | None = None
         self._bar = None
         if sys.stderr.isatty():
             self._bar = Progress(
@@ -55,19 +55,20 @@ class ProgressReport:
 
     def advance(self, samples: int) -> None:
         """Reports further samples as finished."""
-        self._made += samples
         self._done += samples
         now = time.monotonic()
-        rate = self._made / max(now - self._start, 1e-9)
+        rate = ((self._counted or 0) + samples) / max(now - self._counted_from, 1e-9)
+        if self._counted is None:  # the first round compiled: later ones are counted without it
+            self._counted, self._counted_from = 0, now
+        else:
+            self._counted += samples
         text = f"{rate:.3g} samples/s"
         if self._bar:
             self._bar.update(self._task, completed=self._done, rate=text)
         elif now - self._last >= self._every or self._done >= self._total:
             self._last = now
             left = (self._total - self._done) / rate
-            self._print(
-                f"{self._done}/{self._total} samples, {text}, {now - self._start:.0f} s, {left:.0f} s left"
-            )
+            self._print(f"{self._done}/{self._total} samples, {text}, {now - self._start:.0f} s, {left:.0f} s left")
 
     def _print(self, text: str) -> None:
         print(f"{self._title}: {text}", file=sys.stderr, flush=True)

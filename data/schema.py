@@ -28,17 +28,15 @@ VERSION = 1
 AXES = ("x", "y", "z")
 STATISTICS = ("mean", "std", "min", "max")
 ATTRIBUTES = (
-    "schema_version n_trajectories n_spatial_dims grid_type extent equation parameters generator revision seed "
-    "compute_dtype split inputs targets content_key"
-).split()
+    *("schema_version", "n_trajectories", "n_spatial_dims", "grid_type", "extent", "equation", "parameters"),
+    *("generator", "revision", "seed", "compute_dtype", "split", "inputs", "targets", "content_key"),
+)
 _AGAIN = "delete it and run `python -m data.generate` again, or point to the right file"
 
 
 def write_header(file: h5py.File, metadata: Metadata) -> None:
     """Writes everything but the samples and their statistics, and allocates the fields."""
-    as_json = {
-        name: json.dumps(getattr(metadata, name)) for name in ("parameters", "generator", "inputs", "targets")
-    }
+    as_json = {name: json.dumps(getattr(metadata, name)) for name in ("parameters", "generator", "inputs", "targets")}
     same = ("equation", "revision", "seed", "compute_dtype", "split", "grid_type", "extent", "content_key")
     file.attrs.update(
         schema=SCHEMA,
@@ -58,9 +56,7 @@ def write_header(file: h5py.File, metadata: Metadata) -> None:
     for name, field in metadata.fields.items():
         shape = (metadata.samples, len(field.times), *metadata.shape)
         # A checksum per chunk: a flipped byte would otherwise load as a wrong number.
-        data = file.create_dataset(
-            f"fields/{name}", shape, np.float32, chunks=(1, *shape[1:]), fletcher32=True
-        )
+        data = file.create_dataset(f"fields/{name}", shape, np.float32, chunks=(1, *shape[1:]), fletcher32=True)
         data.attrs.update(times=field.times, unit=field.unit, description=field.description)
         for axis, label in enumerate(("trajectory", "t", *AXES[: metadata.ndim])):
             data.dims[axis].label = label
@@ -88,13 +84,9 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     """An HDF5 file open for reading, with errors that say what is wrong with it."""
     path = Path(path)
     if not path.exists():
-        raise DataError(
-            f"{path}: got no file, wanted a data set; run `python -m data.generate pde=...` to make it"
-        )
+        raise DataError(f"{path}: got no file, wanted a data set; run `python -m data.generate pde=...` to make it")
     if path.is_dir():
-        raise DataError(
-            f"{path}: got a folder, wanted one data set of it: {sorted(p.name for p in path.glob('*.h5'))}"
-        )
+        raise DataError(f"{path}: got a folder, wanted one data set of it: {sorted(p.name for p in path.glob('*.h5'))}")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: got an empty file (0 bytes), wanted HDF5 schema v{VERSION}; {_AGAIN}")
     try:
@@ -125,10 +117,7 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
         raise DataError(f"{path}: got a header without {lacking}, wanted a complete one; {_AGAIN}")
     metadata = Metadata(
         path=path,
-        **{
-            name: str(attributes[name])
-            for name in ("equation", "revision", "compute_dtype", "split", "grid_type")
-        },
+        **{name: str(attributes[name]) for name in ("equation", "revision", "compute_dtype", "split", "grid_type")},
         **{name: json.loads(attributes[name]) for name in ("parameters", "generator", "inputs", "targets")},
         content_key=str(attributes["content_key"]),
         seed=int(attributes["seed"]),

@@ -77,9 +77,7 @@ def load(
     return Samples(x, y, metadata, inputs, targets)
 
 
-def _stack(
-    file: h5py.File, metadata: Metadata, channels: Sequence[tuple[str, int]], rows: range
-) -> np.ndarray:
+def _stack(file: h5py.File, metadata: Metadata, channels: Sequence[tuple[str, int]], rows: range) -> np.ndarray:
     result = np.empty((len(rows), *metadata.shape, len(channels)), np.float32)
     block = max(1, _BLOCK_BYTES // (result[0].nbytes or 1))
     for start in range(rows.start, rows.stop, block):

@@ -45,13 +45,10 @@ class SplitSpec:
             raise DataError(f"{self.name}.samples: got {self.samples}, wanted at least 1")
         if not 0 <= self.seed < 2**32:
             raise DataError(f"{self.name}.seed: got {self.seed}, wanted 0 .. 2^32 - 1")
-        if (
-            not shapes
-            or len(set(shapes)) != len(shapes)
-            or min(min(shape, default=0) for shape in shapes) < 1
-        ):
+        if not shapes or len(set(shapes)) != len(shapes) or min(min(shape, default=0) for shape in shapes) < 1:
             raise DataError(
-                f"{self.name}.resolutions: got {self.resolutions}, wanted different shapes such as [[64, 64], [128, 128]]"
+                f"{self.name}.resolutions: got {self.resolutions}, wanted different shapes such as "
+                "[[64, 64], [128, 128]]"
             )
         object.__setattr__(self, "resolutions", shapes)
 
@@ -73,9 +70,7 @@ def plan(
     """
     splits = data.get("splits") or {}
     if not splits:
-        raise DataError(
-            "data.splits: got none, wanted at least one, such as {train: {samples: 100, seed: 0, ...}}"
-        )
+        raise DataError("data.splits: got none, wanted at least one, such as {train: {samples: 100, seed: 0, ...}}")
     result = {}
     for name, values in splits.items():
         unknown = sorted(set(values) - set(_SPLIT_KEYS))
@@ -86,7 +81,7 @@ def plan(
                 f"unknown {unknown}, missing {lacking}"
             )
         overrides = values.get("generator") or {}
-        generator = instantiate({**pde, **overrides}, allow=allow)
+        generator = instantiate({**pde, **overrides}, allow=allow, where="pde")
         rest = {key: values[key] for key in ("samples", "seed", "resolutions")}
         result[str(name)] = generator, SplitSpec(str(name), **rest)
     seeds = {name: split.seed for name, (_, split) in result.items()}

@@ -36,7 +36,7 @@ class SampleLog:
 
     def __init__(self, path: Path, shapes: Mapping[str, tuple[int, ...]]):
         self.target = path
-        self.path = path.with_name(path.name + ".partial")
+        self.path = log_path(path)
         self.shapes = dict(shapes)
         self._record = np.dtype([*((name, "<f4", shape) for name, shape in shapes.items()), ("crc", "<u4")])
         self.samples = self._sound_records()
@@ -117,6 +117,11 @@ class SampleLog:
 
     def _checksum(self, record: np.void) -> int:
         return zlib.crc32(record.tobytes()[: -np.dtype("<u4").itemsize])
+
+
+def log_path(path: Path) -> Path:
+    """Where the finished samples of an unfinished data set are."""
+    return path.with_name(path.name + ".partial")
 
 
 def prepare_folder(folder: Path, needed: int) -> None:

@@ -1,0 +1,30 @@
+"""Door: `python -m data.generate pde=ns_forcing [data.splits.train.samples=100] [data.root=/big/disk]`."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from .errors import DataError, StorageError
+
+
+@hydra.main(config_path="pkg://configs", config_name="generate", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Makes every file of a data config that is not there yet, and prints where all of them are."""
+    # JAX starts inside the task: --help, --cfg job and completion answer at once.
+    from .generation import ensure
+    from .instantiate import TargetError
+    from .splits import plan
+
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    try:
+        planned = plan(plain["pde"], plain["data"], plain["allow"])
+        for generator, split in planned.values():
+            for path in ensure(generator, split, plain["data"].get("root")).values():
+                print(path, flush=True)
+    except (DataError, StorageError, TargetError, FloatingPointError, ImportError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
