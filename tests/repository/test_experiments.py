@@ -1,0 +1,57 @@
+"""Every experiment file composes, fits its schema, and builds its operator without computing anything."""
+
+from pathlib import Path
+
+import jax
+import pytest
+from flax import nnx
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from training import build
+from training.config import parse, register
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+EXPERIMENTS = sorted(
+    p.relative_to(CONFIGS / "experiment").with_suffix("").as_posix() for p in (CONFIGS / "experiment").rglob("*.yaml")
+)
+
+
+def composed(*overrides: str):
+    register()
+    with initialize_config_module("configs", version_base="1.3"):
+        return parse(compose("train", overrides=list(overrides)))
+
+
+@pytest.mark.parametrize("debug", [None, "smoke", "overfit"])
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_experiment_builds(experiment, debug):
+    settings, _ = composed(f"experiment={experiment}", *([f"debug={debug}"] if debug else []))
+    build.check_components(settings)
+    generator, split = build.split_of(settings, "train")
+    shape = split.resolutions[0]
+    metadata = type("Metadata", (), {"shape": tuple(shape)})()
+    create = build.build_operator(settings, metadata, (1, 1))
+    assert jax.tree.leaves(nnx.eval_shape(create, jax.random.key(0)))
+    optimizer, rate = build.build_optimizer(settings, 100)
+    assert float(rate(0)) >= 0
+    assert len(generator.grid.shape) == len(shape)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_experiment_is_short_and_says_what_to_expect(experiment):
+    text = (CONFIGS / "experiment" / f"{experiment}.yaml").read_text()
+    assert len(text.splitlines()) <= 60
+    header = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    for word in ("python train.py", "hardware", "time", "rel_l2"):
+        assert word in header, f"{experiment}: the header does not state {word!r}"
+
+
+def test_the_run_id_follows_the_config():
+    """Equal commands share a run directory, different ones do not collide, sinks do not matter."""
+    first, again, other, logged = (
+        composed("experiment=ns_tfno", *more)[0].run_id
+        for more in ((), (), ("seed=1",), ("logger.console_every_seconds=1",))
+    )
+    assert first == again == logged != other
+    assert OmegaConf.create({"id": first}).id.startswith("ns_tfno-")

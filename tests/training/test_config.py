@@ -1,0 +1,54 @@
+"""The schema refuses what it does not know, and names a run by its content."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+
+from training.config import difference, parse, register
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def composed(*overrides: str):
+    register()
+    with initialize_config_module("configs", version_base="1.3"):
+        return compose("train", overrides=["pde=synthetic", "data=synthetic", *overrides])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.epohcs=3", "epohcs"),
+        ("trainer.epochs=many", "could not be converted"),
+        ("traner.epochs=3", "traner"),
+        ("experiment=ns_tfn", "experiment/ns_tfn"),
+        ("operator=fnoo", "fno"),
+    ],
+)
+def test_misspelt(override, message):
+    with pytest.raises(Exception, match=message):
+        composed(override)
+
+
+@pytest.mark.parametrize("bad", ["trainer.epochs=0", "trainer.ema_decay=1.5", "trainer.accumulate=-1"])
+def test_out_of_range(bad):
+    with pytest.raises(ValueError, match=r"trainer\.\w+: got"):
+        parse(composed(bad))
+
+
+def test_difference_shows_the_lines_that_changed():
+    one, two = parse(composed())[1], parse(composed("trainer.epochs=7", "logger.console_every_seconds=1"))[1]
+    text = difference(one, two)
+    assert "-  epochs: 20" in text and "+  epochs: 7" in text and "console" not in text
+    assert difference(one, one) == ""
+
+
+def test_the_door_names_the_misspelt_key():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "trainer.epohcs=3"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "Key 'epohcs' not in 'Trainer'" in done.stderr

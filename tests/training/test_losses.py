@@ -1,0 +1,65 @@
+"""Losses against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from training.losses import RelativeH1, RelativeL2, RelativeSobolev
+
+TWO_PI = 2 * np.pi
+
+
+def waves(n: int) -> tuple[jax.Array, jax.Array]:
+    """Prediction and target on [0, 1): y = sin(2 pi x), prediction = y + 0.1 cos(6 pi x); shapes [1, n, 1]."""
+    x = np.arange(n) / n
+    y = np.sin(TWO_PI * x)
+    return tuple(jnp.asarray(v, jnp.float32).reshape(1, n, 1) for v in (y + 0.1 * np.cos(3 * TWO_PI * x), y))
+
+
+def test_relative_l2_of_a_tenth():
+    # float32 sums of 32 numbers: a few 1e-7.
+    np.testing.assert_allclose(RelativeL2((1.0,))(*waves(32)), [0.1], rtol=1e-6)
+
+
+def test_relative_h1_of_the_central_differences():
+    """sqrt((0.01 + 0.01 s3^2) / (1 + s1^2)) with s_m = sin(2 pi m h)/h, h = 1/32."""
+    np.testing.assert_allclose(RelativeH1((1.0,))(*waves(32)), [0.281636], rtol=1e-5)
+
+
+def test_the_domain_length_weighs_the_gradient():
+    """(h1^2 - l2^2 parts) differ by (2 pi)^2 between [0, 1) and [0, 2 pi)."""
+    prediction, y = waves(64)
+    h, s = 1 / 64, [np.sin(TWO_PI * m / 64) * 64 for m in (1, 3)]
+    del h
+    for length in (1.0, TWO_PI):
+        gradients = [(v / length) ** 2 for v in s]
+        wanted = np.sqrt((0.01 + 0.01 * gradients[1]) / (1 + gradients[0]))
+        np.testing.assert_allclose(RelativeH1((length,))(prediction, y), [wanted], rtol=1e-5)
+
+
+@pytest.mark.parametrize("order", [-1.0, 0.0, 1.0, 2.0])
+def test_sobolev_weighs_a_wave_by_its_wavenumber(order):
+    """One wave each: ratio 0.1 ((1 + (6 pi)^2) / (1 + (2 pi)^2))^(s/2)."""
+    wanted = 0.1 * ((1 + (3 * TWO_PI) ** 2) / (1 + TWO_PI**2)) ** (order / 2)
+    # The transform leaves 1e-7 of the unit amplitude at high k; the weights (1 + k^2)^s lift it at order 2.
+    np.testing.assert_allclose(RelativeSobolev((1.0,), order)(*waves(32)), [wanted], rtol=1e-3)
+
+
+@pytest.mark.parametrize("loss", [RelativeL2((1.0, 2.0)), RelativeH1((1.0, 2.0)), RelativeSobolev((1.0, 2.0))])
+def test_one_number_a_sample_the_mean_over_channels(loss):
+    key = jax.random.key(0)
+    prediction, y = (jax.random.normal(k, (3, 8, 6, 2)) for k in jax.random.split(key))
+    whole = loss(prediction, y)
+    assert whole.shape == (3,)
+    by_channel = [loss(prediction[..., c : c + 1], y[..., c : c + 1]) for c in range(2)]
+    np.testing.assert_allclose(whole, (by_channel[0] + by_channel[1]) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [RelativeL2, RelativeH1, RelativeSobolev])
+def test_finite_at_perfection_and_for_a_vanishing_target(loss):
+    y = jnp.zeros((1, 8, 1))
+    value, gradient = jax.value_and_grad(lambda p: loss((1.0,))(p, y).sum())(y)
+    assert jnp.isfinite(value) and jnp.isfinite(gradient).all()
+    x = jnp.ones((1, 8, 1))
+    assert jnp.isfinite(jax.grad(lambda p: loss((1.0,))(p, x).sum())(x)).all()

@@ -1,0 +1,104 @@
+"""The training step: parallel, accumulated and chunked forms are the same step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from operators import FNO
+from training.losses import RelativeL2
+from training.sharding import check_batch, collectives, make_mesh
+from training.step import init_state, make_chunk, make_update, split_operator
+
+LOSS = RelativeL2((1.0, 1.0))
+
+
+def problem(devices: int, **options):
+    """A small FNO, its update and state on a mesh."""
+    operator = FNO((4, 4), 1, 1, 8, n_layers=2, rngs=nnx.Rngs(0))
+    model_of, params = split_operator(operator)
+    optimizer = optax.adam(1e-2)
+    update = make_update(model_of, LOSS, optimizer, make_mesh(devices), **options)
+    return update, init_state(params, optimizer, "ema_decay" in options)
+
+
+def batch(size: int = 8):
+    keys = jax.random.split(jax.random.key(1))
+    return tuple(jax.random.normal(k, (size, 12, 10, 1)) for k in keys)
+
+
+def run(update, state, steps: int = 3):
+    losses = []
+    step = jax.jit(update)
+    for _ in range(steps):
+        state, metrics = step(state, batch())
+        losses.append(float(metrics["loss"]))
+    return state, losses
+
+
+@pytest.fixture(scope="module")
+def single():
+    return run(*problem(1))
+
+
+@pytest.mark.timeout(120)
+def test_eight_devices_equal_one(single):
+    """Sums over samples are taken in another order: round-off of float32, grown by three steps of Adam."""
+    _, losses = run(*problem(8))
+    np.testing.assert_allclose(losses, single[1], rtol=1e-5)
+
+
+@pytest.mark.timeout(120)
+def test_the_parallel_step_reduces_and_gathers_nothing():
+    update, state = problem(8)
+    hlo = jax.jit(update).lower(state, batch()).compile().as_text()
+    counts = collectives(hlo)
+    assert set(counts) == {"all-reduce"}
+    # The loss and the gradients (which XLA may combine into one).
+    assert 1 <= counts["all-reduce"] <= 3
+
+
+def test_accumulated_equals_whole(single):
+    """The mean over micro-batches is the mean over the batch, in another order."""
+    _, losses = run(*problem(1, accumulate=4))
+    np.testing.assert_allclose(losses, single[1], rtol=1e-5)
+
+
+def test_chunk_equals_single_steps(single):
+    update, state = problem(1)
+    chunk = make_chunk(update, lambda data, step: data, length=5)
+    state, metrics = chunk(state, batch(), np.int32(3))
+    assert int(state.step) == 3
+    # Another program around the same step may fuse differently: round-off.
+    np.testing.assert_allclose(metrics["loss"][:3], single[1], rtol=1e-5)
+    assert np.isnan(metrics["loss"][3:]).all()
+
+
+def test_average_follows_the_parameters():
+    update, state = problem(1, ema_decay=0.5)
+    before = jax.tree.map(jnp.array, state.params)
+    state, _ = jax.jit(update)(state, batch())
+    wanted = jax.tree.map(lambda a, b: 0.5 * a + 0.5 * b, before, state.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), state.ema, wanted)
+
+
+def test_running_statistics_are_refused():
+    class WithState(nnx.Module):
+        def __init__(self):
+            self.norm = nnx.BatchNorm(2, rngs=nnx.Rngs(0))
+
+    with pytest.raises(ValueError, match=r"got state besides parameters.*wanted none"):
+        split_operator(WithState())
+
+
+@pytest.mark.parametrize(("size", "accumulate"), [(12, 1), (8, 2)])
+def test_batch_that_does_not_divide(size, accumulate):
+    with pytest.raises(ValueError, match=r"batch_size: got .* wanted a\s+multiple of"):
+        check_batch(size, accumulate, make_mesh(8))
+
+
+def test_too_many_devices():
+    with pytest.raises(ValueError, match=r"mesh.data: got 9, wanted 1 to 8"):
+        make_mesh(9)

@@ -1,0 +1,20 @@
+"""Train an operator: `python train.py experiment=ns_tfno`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from training.config import register
+
+register()
+
+
+@hydra.main(version_base="1.3", config_path="pkg://configs", config_name="train")
+def main(cfg: DictConfig) -> float | None:
+    # JAX is imported here, not above: `--help`, `--cfg job` and Tab completion answer at once.
+    from training.run import run
+
+    return run(cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""From config to objects: everything is built in the abstract, and bad keys refused, before data is made."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+from flax import nnx
+from jax.sharding import Mesh
+
+from data.generation import ensure
+from data.instantiate import instantiate
+from data.loader import ResidentLoader, fits
+from data.normalizer import Normalizer
+from data.source import Samples, load
+from data.splits import SplitSpec, plan
+from operators.base import Operator
+from operators.layers.modes import check_modes
+
+from .config import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Datasets:
+    """The sets of one run: training, validation (may be absent), and the test sets by name."""
+
+    train: Samples
+    valid: Samples | None
+    test: dict[str, Samples]
+
+
+def check_components(run: Run) -> None:
+    """Build every component in the abstract, so that a bad key stops the run before data is generated.
+
+    Raises:
+        ValueError: names the group, what was got and what its constructor takes.
+    """
+    for group in ("operator", "pde", "data", "loss", "optimizer"):
+        if not getattr(run, group):
+            raise ValueError(f"{group}: got nothing, wanted one: choose {group}=<name> on the command line")
+    splits = build_splits(run)
+    generator, split = splits["train"]
+    shape, extent = split.resolutions[0], generator.grid.extent
+    build_operator(run, shape, (1, 1))
+    build_loss(run, extent)
+    build_optimizer(run, total_steps=2)
+    for key in ("normalize_inputs", "normalize_targets"):
+        if run.data.get(key) not in (None, False, True, "channel", "pixel"):
+            raise ValueError(f"data.{key}: got {run.data[key]!r}, wanted channel, pixel or null")
+
+
+def build_splits(run: Run) -> dict[str, tuple[Any, SplitSpec]]:
+    """Generator and split of every named set.
+
+    Raises:
+        ValueError: where none is named train.
+    """
+    splits = plan(run.pde, run.data, run.allow)
+    if "train" not in splits:
+        raise ValueError(f"data.splits: got {sorted(splits)}, wanted one named train")
+    return splits
+
+
+def build_datasets(run: Run) -> Datasets:
+    """Find or generate every split of the config and read it.
+
+    The sets that are neither `train` nor `valid` are test sets; one at another resolution than the training set is
+    named after it, such as `test_128x128`.
+    """
+    splits = build_splits(run)
+    sets = {
+        name: {shape: read(run, path) for shape, path in ensure(generator, split, run.data.get("root")).items()}
+        for name, (generator, split) in splits.items()
+    }
+    shape, train = next(iter(sets.pop("train").items()))
+    valid = next(iter(sets.pop("valid").values())) if "valid" in sets else None
+    test = {
+        test_name(name, size, shape): samples for name, by_size in sets.items() for size, samples in by_size.items()
+    }
+    return Datasets(train, valid, test)
+
+
+def read(run: Run, path) -> Samples:
+    """One file, with the fields of the config as channels."""
+    return load(path, run.data.get("inputs"), run.data.get("targets"))
+
+
+def test_name(split: str, shape: tuple[int, ...], trained_on: tuple[int, ...]) -> str:
+    """The name under which a set's errors are reported."""
+    return split if shape == trained_on else f"{split}_{'x'.join(map(str, shape))}"
+
+
+def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) -> Callable[[jax.Array], Operator]:
+    """The function from a random key to the operator; the dataset sets its channels, the seed its weights.
+
+    Args:
+        run: settings.
+        shape: training grid.
+        channels: of inputs and of targets.
+
+    Raises:
+        ValueError: for arguments that the operator does not take, more modes than the training grid resolves, or a
+            number of space axes that is not that of the data.
+    """
+    make = instantiate({**run.operator, "_partial_": True}, allow=run.allow)
+    make = functools.partial(make, in_channels=channels[0], out_channels=channels[1])
+
+    def create(key: jax.Array) -> Operator:
+        return make(rngs=nnx.Rngs(key))
+
+    try:
+        abstract = nnx.eval_shape(create, jax.random.key(0))
+    except TypeError as error:
+        raise ValueError(f"operator: got {run.operator}: {error}; see the arguments of {make.func.__name__}") from error
+    if abstract.ndim != len(shape):
+        raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
+    n_modes = getattr(abstract, "n_modes", None)
+    if n_modes is not None:
+        check_modes(n_modes, shape)
+    return create
+
+
+def build_loss(run: Run, extent: tuple[float, ...]) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The loss on a domain of the given side lengths."""
+    return instantiate(run.loss, extent=extent, allow=run.allow)
+
+
+def build_optimizer(run: Run, total_steps: int) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """The optimizer and its schedule for a run of so many steps."""
+    return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow)
+
+
+def build_normalizers(run: Run, train: Samples) -> tuple[Normalizer, Normalizer]:
+    """Normalisers of inputs and targets, fitted on the training set; identities where switched off."""
+    return tuple(
+        Normalizer.fit(values, pixelwise=mode == "pixel") if mode else Normalizer.identity(values.shape[-1])
+        for values, mode in (
+            (train.x, run.data.get("normalize_inputs")),
+            (train.y, run.data.get("normalize_targets")),
+        )
+    )
+
+
+def build_loader(run: Run, train: Samples, mesh: Mesh) -> ResidentLoader:
+    """Batches of the training set, on the devices."""
+    return ResidentLoader(train, run.data["batch_size"], run.seed, mesh)

@@ -1,0 +1,157 @@
+"""The schema of a run: typed settings, so that a misspelt or mistyped key fails while the config is composed.
+
+Components (`operator pde data loss optimizer`) stay open dictionaries with a `_target_`: their keys are checked
+against the constructor's signature by `training.build`. This module imports no JAX, so that `--help` is quick.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+# What may change between an interrupted run and the command that continues it.
+NOT_PART_OF_THE_RUN = ("run_id", "output", "logger", "mesh", "checkpoint", "distributed", "plots", "compile_cache")
+
+
+@dataclass
+class Trainer:
+    """How long and in which portions to train.
+
+    Args:
+        epochs: passes over the training set.
+        accumulate: micro-batches per optimizer step; memory falls, the gradient is the same mean.
+        steps_per_dispatch: optimizer steps in one compiled call (resident data only).
+        eval_every: epochs between evaluations on the validation set; 0 for none.
+        ema_decay: decay of the exponential moving average of the parameters that is then evaluated; null for none.
+        eval_batch_size: samples per evaluation batch; null for the training batch size.
+    """
+
+    epochs: int = 20
+    accumulate: int = 1
+    steps_per_dispatch: int = 16
+    eval_every: int = 1
+    ema_decay: float | None = None
+    eval_batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "accumulate", "steps_per_dispatch"):
+            if isinstance(getattr(self, name), int) and getattr(self, name) < 1:
+                raise ValueError(f"trainer.{name}: got {getattr(self, name)}, wanted a positive number")
+        if isinstance(self.ema_decay, float) and not 0 < self.ema_decay < 1:
+            raise ValueError(f"trainer.ema_decay: got {self.ema_decay}, wanted a number in (0, 1), or null")
+
+
+@dataclass
+class Mesh:
+    """Devices of the data axis; -1 for all."""
+
+    data: int = -1
+
+
+@dataclass
+class Checkpoint:
+    """When to save and what to keep: the latest `keep_latest` and the best `keep_best` by `best_metric`."""
+
+    every_epochs: int = 1
+    keep_latest: int = 2
+    keep_best: int = 1
+    best_metric: str = "valid/rel_l2"
+
+
+@dataclass
+class Wandb:
+    """Weights & Biases; mode is disabled, offline, online, or auto (online where a key is found)."""
+
+    mode: str = "disabled"
+    project: str = "spectral-operators"
+    entity: str | None = None
+    group: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Logger:
+    """Sinks beside the always written `metrics.jsonl`."""
+
+    console_every_seconds: float = 10.0
+    wandb: Wandb = field(default_factory=Wandb)
+
+
+@dataclass
+class Distributed:
+    """Processes of one run: mode auto (a detected cluster), off, or on (the three fields below)."""
+
+    mode: str = "auto"
+    coordinator: str | None = None
+    num_processes: int | None = None
+    process_id: int | None = None
+
+
+@dataclass
+class Run:
+    """Root of the config tree."""
+
+    name: str = "run"
+    run_id: str | None = None
+    output: str = "outputs"
+    seed: int = 0
+    allow: list[str] = field(default_factory=list)
+    operator: dict[str, Any] = field(default_factory=dict)
+    pde: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    loss: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    trainer: Trainer = field(default_factory=Trainer)
+    mesh: Mesh = field(default_factory=Mesh)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    logger: Logger = field(default_factory=Logger)
+    distributed: Distributed = field(default_factory=Distributed)
+    plots: bool = True
+    compile_cache: bool = True
+    objective: str = "valid/rel_l2"
+
+
+def register() -> None:
+    """Make the schema known to Hydra; a door calls it before it composes."""
+    ConfigStore.instance().store(name="run_schema", node=Run)
+
+
+def parse(cfg: DictConfig) -> tuple[Run, dict[str, Any]]:
+    """The typed settings of a composed config, and the same as a plain dictionary for files.
+
+    Raises:
+        ValueError: where a value is out of its range.
+    """
+    tree = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(tree, dict)
+    # Hydra's own node is there under `@hydra.main` and absent in a notebook.
+    plain = {str(key): value for key, value in tree.items() if key != "hydra"}
+    settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Run), plain))
+    assert isinstance(settings, Run)
+    # The defaults of the schema belong in the record of the run.
+    plain = {name: value for name, value in dataclasses.asdict(settings).items()}
+    settings.run_id = plain["run_id"] = settings.run_id or f"{settings.name}-{content_key(plain)}"
+    return settings, plain
+
+
+def content(plain: dict[str, Any]) -> dict[str, Any]:
+    """The part of a config that decides the result."""
+    return {key: value for key, value in plain.items() if key not in NOT_PART_OF_THE_RUN}
+
+
+def content_key(plain: dict[str, Any]) -> str:
+    """Eight hexadecimal digits of the config: the same command names the same run on every host, at any time."""
+    text = json.dumps(content(plain), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """The lines in which two configs differ (- old, + new); empty where they describe the same run."""
+    pair = [OmegaConf.to_yaml(OmegaConf.create(content(tree)), sort_keys=True).splitlines() for tree in (old, new)]
+    lines = difflib.unified_diff(*pair, lineterm="", n=0)
+    return "\n".join(line for line in lines if line[:3] not in ("---", "+++") and not line.startswith("@@"))

@@ -1,0 +1,115 @@
+"""The run directory: one run, one folder, one config."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from data.normalizer import Normalizer
+
+from .config import Run, difference
+
+_PACKAGES = ("spectral-operators", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "h5py")
+
+
+def open_directory(run: Run, config: dict[str, Any], write: bool) -> Path:
+    """The folder of a run, made if it is new.
+
+    Args:
+        run: settings; the folder is `output/run_id`.
+        config: the whole config, kept as `config.yaml`.
+        write: whether this process makes the folder.
+
+    Raises:
+        ValueError: where the folder holds a run of another config; the message shows what differs.
+        OSError: where the folder cannot be written.
+    """
+    directory = Path(run.output).expanduser().resolve() / str(run.run_id)
+    path = directory / "config.yaml"
+    if path.exists():
+        changed = difference(read_config(directory), config)
+        if changed:
+            raise ValueError(
+                f"run_id: got {run.run_id}, whose folder holds another run ({path}), wanted the same config or a "
+                f"new run_id. What differs (- there, + here):\n{changed}"
+            )
+    if write:
+        try:
+            (directory / "plots").mkdir(parents=True, exist_ok=True)
+            write_text(path, OmegaConf.to_yaml(OmegaConf.create(config)))
+        except OSError as error:
+            raise OSError(
+                f"output: cannot write to {directory} ({error.strerror}); wanted a writable folder, set output=..."
+            ) from error
+    return directory
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The config that a run was made with.
+
+    Raises:
+        FileNotFoundError: where the folder is not that of a run.
+    """
+    path = directory / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(f"run: no config.yaml in {directory}, wanted a run directory such as outputs/<id>")
+    tree = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(tree, dict)
+    return {str(key): value for key, value in tree.items()}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=False) + "\n")
+
+
+def write_normalizers(directory: Path, inputs: Normalizer, targets: Normalizer) -> None:
+    """Keep the statistics that a prediction needs beside the parameters."""
+    temporary = directory / "normalizers.partial.npz"
+    named = {
+        f"{name}_{key}": np.asarray(value)
+        for name, n in (("inputs", inputs), ("targets", targets))
+        for key, value in (("mean", n.mean), ("std", n.std))
+    }
+    np.savez(temporary, **named)
+    os.replace(temporary, directory / "normalizers.npz")
+
+
+def read_normalizers(directory: Path) -> tuple[Normalizer, Normalizer]:
+    """The normalisers of inputs and targets of a finished run."""
+    with np.load(directory / "normalizers.npz") as file:
+        return tuple(Normalizer(file[f"{name}_mean"], file[f"{name}_std"]) for name in ("inputs", "targets"))
+
+
+def environment() -> dict[str, Any]:
+    """Versions and revision, for the record of a run."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {"git_revision": git_revision(), "versions": versions}
+
+
+def git_revision() -> str:
+    """Commit of the source tree, with -dirty for local changes; unknown outside a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

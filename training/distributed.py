@@ -1,0 +1,94 @@
+"""One run on several processes: start the cluster, agree on the run, put settings back afterwards."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from .config import Distributed
+
+_SETTINGS = (
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_compilation_cache_dir",
+    "jax_persistent_cache_min_compile_time_secs",
+)
+
+
+def start(settings: Distributed) -> None:
+    """Join the processes of this run, before JAX starts a backend; nothing to do on a single host.
+
+    Args:
+        settings: mode `auto` joins where JAX detects a cluster (Cloud TPU, Slurm, Open MPI), `on` uses the
+            coordinator's address and the process numbers given, `off` never joins.
+
+    Raises:
+        ValueError: for an unknown mode, or `on` with a field missing.
+    """
+    if settings.mode not in ("auto", "on", "off"):
+        raise ValueError(f"distributed.mode: got {settings.mode!r}, wanted auto, on or off")
+    if settings.mode == "off" or jax.distributed.is_initialized():
+        return
+    if settings.mode == "on":
+        fields = (settings.coordinator, settings.num_processes, settings.process_id)
+        if None in fields:
+            raise ValueError(
+                f"distributed: got coordinator, num_processes, process_id = {fields}, wanted all three with mode=on"
+            )
+        jax.distributed.initialize(*fields)
+        return
+    # Without a detected cluster JAX raises ValueError: then this is a run of one process.
+    with contextlib.suppress(ValueError):
+        jax.distributed.initialize()
+
+
+def is_main() -> bool:
+    """Whether this process writes logs, plots and reports."""
+    return jax.process_index() == 0
+
+
+def agree(config: dict[str, Any]) -> None:
+    """Stop at once where the processes of a run were started with different configs.
+
+    Raises:
+        ValueError: on every process, when any config differs from that of process 0.
+    """
+    if jax.process_count() == 1:
+        return
+    text = json.dumps({key: value for key, value in config.items() if key != "distributed"}, sort_keys=True)
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.int32)
+    first = np.asarray(multihost_utils.broadcast_one_to_all(digest))
+    same = np.asarray(multihost_utils.process_allgather(np.array([np.array_equal(first, digest)])))
+    if not same.all():
+        raise ValueError(
+            f"config: got one that differs from process 0 on processes {np.flatnonzero(~same.ravel()).tolist()}, "
+            "wanted the same command on every host"
+        )
+
+
+def barrier(name: str) -> None:
+    """Wait until every process is here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+@contextlib.contextmanager
+def run_settings(compile_cache: bool) -> Iterator[None]:
+    """JAX settings of one run, put back afterwards so that the jobs of a sweep do not leak into each other."""
+    before = {name: getattr(jax.config, name) for name in _SETTINGS}
+    try:
+        if compile_cache and before["jax_compilation_cache_dir"] is None:
+            home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+            jax.config.update("jax_compilation_cache_dir", str(home / "spectral-operators" / "xla"))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)

@@ -1,0 +1,140 @@
+"""The order of things while training: dispatch, check, log, evaluate, save."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from .checkpoint import Checkpointer
+from .logging import RunLogger
+from .step import TrainState
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss became infinite or not a number; the last good checkpoint is untouched."""
+
+
+class Preempted(SystemExit):
+    """A signal asked the run to stop; everything is saved and the same command goes on."""
+
+
+def fit(
+    state: TrainState,
+    train: Callable[[TrainState, int, int], tuple[TrainState, dict[str, np.ndarray]]],
+    *,
+    steps_per_epoch: int,
+    epochs: int,
+    steps_per_dispatch: int,
+    rate: Callable[[int], Any],
+    evaluate: Callable[[TrainState], dict[str, float]] | None,
+    eval_every: int,
+    checkpoint_every: int,
+    checkpointer: Checkpointer,
+    logger: RunLogger,
+    stop_requested: Callable[[int], bool],
+) -> tuple[TrainState, list[float]]:
+    """Train from the state's step to the last epoch.
+
+    Portions end at the same steps whether or not the run was interrupted, so that a resumed run computes the same
+    programs on the same numbers.
+
+    Args:
+        state: where to begin; its step may be any that a checkpoint was saved at.
+        train: (state, first step, number of steps) -> (state, metrics per step).
+        rate: learning rate at a step, for the log.
+        evaluate: metrics on the validation set, or None.
+        stop_requested: whether a signal asked to stop at this step.
+
+    Returns:
+        The trained state, and seconds per step of every dispatch after the first (which may still warm up).
+
+    Raises:
+        NonFiniteLoss: names the first bad step and what to try.
+        Preempted: after saving.
+    """
+    seconds: list[float] = []
+    last = steps_per_epoch * epochs
+    for first, count in portions(int(state.step), last, steps_per_epoch, steps_per_dispatch):
+        begin = time.perf_counter()
+        state, metrics = train(state, first, count)
+        seconds.append((time.perf_counter() - begin) / count)
+        check_finite(metrics["loss"], first, checkpointer)
+        step = first + count
+        row = {name: float(np.mean(values)) for name, values in metrics.items()}
+        logger.log(step, "train", {**row, "lr": float(rate(step - 1)), "epoch": step / steps_per_epoch})
+        logger.progress(step, last, loss=row["loss"], seconds_per_step=seconds[-1])
+
+        epoch, inside = divmod(step, steps_per_epoch)
+        scores = None
+        if not inside and evaluate is not None and eval_every and (epoch % eval_every == 0 or step == last):
+            scores = evaluate(state)
+            logger.log(step, "valid", scores)
+        stop = stop_requested(step)
+        if stop or step == last or (not inside and epoch % checkpoint_every == 0):
+            named = {f"valid/{name}": value for name, value in scores.items()} if scores else None
+            checkpointer.save(step, state._asdict(), metrics=named, force=stop or step == last)
+        if stop and step < last:
+            checkpointer.wait()
+            logger.message(f"stopped by a signal at step {step}, saved; the same command goes on from there")
+            raise Preempted(0)
+    checkpointer.wait()
+    return state, seconds[1:] or seconds
+
+
+def portions(start: int, last: int, steps_per_epoch: int, most: int) -> Iterator[tuple[int, int]]:
+    """(first step, number of steps) of every dispatch: at most `most`, never across the end of an epoch."""
+    step = start
+    while step < last:
+        inside = step % steps_per_epoch
+        count = min(most - inside % most, steps_per_epoch - inside)
+        yield step, count
+        step += count
+
+
+def check_finite(losses: np.ndarray, first: int, checkpointer: Checkpointer) -> None:
+    """Stop at the first loss that is not finite, before anything made from it is saved.
+
+    Raises:
+        NonFiniteLoss: got / wanted / fix.
+    """
+    if math.isfinite(float(np.sum(losses))):
+        return
+    bad = int(np.flatnonzero(~np.isfinite(losses))[0])
+    checkpointer.wait()
+    raise NonFiniteLoss(
+        f"loss at step {first + bad}: got {losses[bad]}, wanted a finite number; the last good checkpoint is step "
+        f"{checkpointer.latest_step}. Try a smaller optimizer.learning_rate, optimizer.clip_norm=1.0, or look at "
+        "the data with plots of a sample"
+    )
+
+
+def resident_train(chunk, data):
+    """`train` of `fit` for a set that lies on the devices: one dispatch for all steps."""
+
+    def train(state: TrainState, first: int, count: int):
+        del first
+        state, metrics = chunk(state, data, np.int32(count))
+        return state, {name: np.asarray(values)[:count] for name, values in jax.device_get(metrics).items()}
+
+    return train
+
+
+def stream_train(step, batches: Callable[[int], Iterator[Any]]):
+    """`train` of `fit` for a set that is read while training: one dispatch a step, metrics fetched at the end."""
+    source: dict[str, Any] = {"step": None, "batches": None}
+
+    def train(state: TrainState, first: int, count: int):
+        if source["step"] != first:
+            source["batches"] = batches(first)
+        rows = []
+        for _ in range(count):
+            state, metrics = step(state, next(source["batches"]))
+            rows.append(metrics)
+        source["step"] = first + count
+        rows = jax.device_get(rows)
+        return state, {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    return train

@@ -1,0 +1,202 @@
+"""A run from its config to its result: the whole control flow on one screen."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from omegaconf import DictConfig
+
+from . import build, directory, distributed
+from .checkpoint import Checkpointer, stop_on_signal
+from .config import Run, parse
+from .evaluator import Evaluator
+from .logging import RunLogger
+from .loop import fit, resident_train, stream_train
+from .metrics import standard_metrics
+from .sharding import check_batch, collectives, make_mesh, replicated
+from .step import TrainState, init_state, make_chunk, make_update, split_operator
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Train, evaluate and report one composed config; resume where its run directory holds a checkpoint.
+
+    Args:
+        cfg: a config composed from `configs/train.yaml`.
+
+    Returns:
+        The metric named `objective`, for a sweeper; None where the run has none of that name.
+
+    Raises:
+        ValueError: for bad settings, before anything is computed.
+        NonFiniteLoss: where training diverged.
+    """
+    settings, config = parse(cfg)
+    with distributed.run_settings(settings.compile_cache):
+        return _run(settings, config).get(settings.objective)
+
+
+def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
+    begin = time.perf_counter()
+    build.check_components(settings)
+
+    # Processes, run directory, devices.
+    distributed.start(settings.distributed)
+    distributed.agree(config)
+    main = distributed.is_main()
+    folder = directory.open_directory(settings, config, write=main)
+    distributed.barrier("run directory")
+    mesh = make_mesh(settings.mesh.data)
+    batch_size = settings.data["batch_size"]
+    check_batch(batch_size, settings.trainer.accumulate, mesh)
+
+    with RunLogger(folder, config, settings.logger, enabled=main) as logger, stop_on_signal() as stop_requested:
+        logger.message(f"run {folder}")
+        sets = build.build_datasets(settings)
+        normalizers = build.build_normalizers(settings, sets.train)
+        if main:
+            directory.write_normalizers(folder, *normalizers)
+
+        # Operator: shapes first, then parameters made on the devices.
+        metadata = sets.train.metadata
+        create = build.build_operator(settings, metadata, (sets.train.x.shape[-1], sets.train.y.shape[-1]))
+        key = jax.random.key(settings.seed)
+        model_of, shapes = split_operator(nnx.eval_shape(create, key))
+        num_params = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+        logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
+
+        # Optimizer, loss, step.
+        loader = build.build_loader(settings, sets.train, mesh)
+        steps_per_epoch = loader.steps_per_epoch
+        optimizer, rate = build.build_optimizer(settings, steps_per_epoch * settings.trainer.epochs)
+        inputs, targets = normalizers
+        loss = build.build_loss(settings, metadata)
+        update = make_update(
+            lambda params: lambda x: model_of(params)(inputs.encode(x)),
+            lambda prediction, y: loss(prediction, targets.encode(y)),
+            optimizer,
+            mesh,
+            accumulate=settings.trainer.accumulate,
+            ema_decay=settings.trainer.ema_decay,
+        )
+
+        def fresh_state(key: jax.Array) -> TrainState:
+            params = nnx.to_pure_dict(nnx.state(create(key), nnx.Param))
+            return init_state(params, optimizer, settings.trainer.ema_decay is not None)
+
+        make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
+        train, compile_report = _compile(update, loader, jax.eval_shape(make_state, key), settings, mesh)
+        logger.message(compile_report)
+
+        evaluator = Evaluator(
+            lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
+            standard_metrics(metadata.extent),
+            mesh,
+            settings.trainer.eval_batch_size or batch_size,
+        )
+
+        # Restore, or begin; then the loop.
+        with Checkpointer(
+            folder / "checkpoints",
+            keep_latest=settings.checkpoint.keep_latest,
+            keep_best=settings.checkpoint.keep_best,
+            best_metric=settings.checkpoint.best_metric,
+            config=config,
+        ) as checkpointer:
+            state, resumed_from = _restore_or_begin(checkpointer, make_state, key, mesh, logger)
+            state, seconds = fit(
+                state,
+                train,
+                steps_per_epoch=steps_per_epoch,
+                epochs=settings.trainer.epochs,
+                steps_per_dispatch=settings.trainer.steps_per_dispatch,
+                rate=rate,
+                evaluate=sets.valid and (lambda state: evaluator(_averaged(state), sets.valid)),
+                eval_every=settings.trainer.eval_every,
+                checkpoint_every=settings.checkpoint.every_epochs,
+                checkpointer=checkpointer,
+                logger=logger,
+                stop_requested=stop_requested,
+            )
+
+        # Final evaluation on every test set and resolution, then the record.
+        params = _averaged(state)
+        named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
+        result: dict[str, Any] = {}
+        for name, samples in named.items():
+            scores = evaluator(params, samples)
+            logger.log(int(state.step), name, scores)
+            result |= {f"{name}/{metric}": value for metric, value in scores.items()}
+        step_seconds = float(np.median(seconds)) if seconds else None
+        result |= {
+            "num_params": num_params,
+            "steps": int(state.step),
+            "resumed_from_step": resumed_from,
+            "seconds_total": time.perf_counter() - begin,
+            "seconds_per_step": step_seconds,
+            "samples_per_second": batch_size / step_seconds if step_seconds else None,
+            "devices": f"{mesh.size} x {jax.devices()[0].device_kind}",
+            **directory.environment(),
+        }
+        if settings.plots:
+            predictions = {name: evaluator.predict(params, samples, 3) for name, samples in named.items()}
+        if main:
+            directory.write_json(folder / "result.json", result)
+            if settings.plots:
+                _draw(folder, named, predictions)
+        logger.result(result)
+    return result
+
+
+def _compile(update, loader, state, settings: Run, mesh):
+    """The `train` function of the loop, compiled ahead for resident data, and one line about the program."""
+    if not loader.resident:
+        step = jax.jit(update, donate_argnums=0)
+        return stream_train(step, loader.batches), "data is streamed: the step is compiled at the first batch"
+    begin = time.perf_counter()
+    chunk = make_chunk(update, loader.batch, settings.trainer.steps_per_dispatch)
+    shape = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)
+    program = chunk.lower(shape, loader.data, np.int32(1)).compile()
+    memory = program.memory_analysis()
+    used = f"{memory.temp_size_in_bytes / 2**20:.0f} MiB of temporaries" if memory else "memory unknown"
+    report = (
+        f"compiled {settings.trainer.steps_per_dispatch} steps per dispatch in {time.perf_counter() - begin:.1f} s: "
+        f"{used}, collectives {collectives(program.as_text()) or 'none'}"
+    )
+    return resident_train(program, loader.data), report
+
+
+def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger: RunLogger):
+    """The newest good checkpoint, or fresh parameters; rows of the log past that step are dropped."""
+    template = jax.tree.map(
+        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), jax.eval_shape(make_state, key)
+    )
+    restored = checkpointer.restore(template._asdict())
+    step = restored.step if restored else 0
+    logger.resume(step)
+    if restored is None:
+        return make_state(key), None
+    logger.message(f"resuming from step {step}")
+    return TrainState(**restored.state), step
+
+
+def _averaged(state: TrainState):
+    """The parameters that are evaluated: the moving average where one is kept."""
+    return state.params if state.ema is None else state.ema
+
+
+def _draw(folder: Path, sets, predictions) -> None:
+    """Pictures of every test set, the curves, and the report."""
+    from . import plots, report
+
+    for name, prediction in predictions.items():
+        samples = sets[name]
+        count = len(prediction)
+        plots.fields(
+            folder / "plots" / f"{name}_fields.png", samples.x[:count], samples.y[:count], prediction, samples.metadata
+        )
+        plots.spectra(folder / "plots" / f"{name}_spectra.png", samples.y[:count], prediction, samples.metadata)
+    plots.curves(folder / "plots" / "curves.png", folder / "metrics.jsonl")
+    report.write_report(folder)

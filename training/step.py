@@ -1,0 +1,141 @@
+"""One optimizer step, and many of them in one compiled call."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Int32
+
+from .sharding import DATA
+
+PyTree = Any
+Batch = tuple[Array, Array]
+
+
+class TrainState(NamedTuple):
+    """Everything that changes while training: what a checkpoint holds.
+
+    Args:
+        step: optimizer steps done; it also fixes the position in the data.
+        params: trainable parameters.
+        opt_state: state of the optax transformation.
+        ema: exponential moving average of the parameters, or None.
+    """
+
+    step: Int32[Array, ""]
+    params: PyTree
+    opt_state: PyTree
+    ema: PyTree
+
+
+def init_state(params: PyTree, optimizer: optax.GradientTransformation, ema: bool) -> TrainState:
+    """The state before the first step."""
+    average = jax.tree.map(jnp.array, params) if ema else None
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average)
+
+
+def make_update(
+    model_of: Callable[[PyTree], Callable[[Array], Array]],
+    loss: Callable[[Array, Array], Array],
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh,
+    *,
+    accumulate: int = 1,
+    ema_decay: float | None = None,
+) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
+    """The map (state, batch) -> (state, metrics) of one optimizer step, data-parallel over the mesh.
+
+    The loss is averaged over the devices *inside* the differentiated function, so that the gradient arrives
+    already reduced; the transforms of each device see their own samples only, which keeps the step free of
+    gathers.
+
+    Args:
+        model_of: parameters -> function of inputs [b, *space, c].
+        loss: (prediction, target) -> one value per sample.
+        optimizer: the optax transformation.
+        mesh: mesh with the data axis.
+        accumulate: micro-batches per step, computed one after the other.
+        ema_decay: decay of the moving average of the parameters, or None.
+    """
+
+    def batch_loss(params, x, y):
+        return jnp.mean(loss(model_of(params)(x), y))
+
+    def mean_loss(params, x, y):
+        if accumulate == 1:
+            value = batch_loss(params, x, y)
+        else:
+            portions = [v.reshape(accumulate, -1, *v.shape[1:]) for v in (x, y)]
+            # Rematerialised: only one micro-batch's activations are alive at a time.
+            micro_loss = jax.checkpoint(lambda portion: batch_loss(params, *portion))
+            value = jnp.mean(jax.lax.map(micro_loss, tuple(portions)))
+        return jax.lax.pmean(value, DATA)
+
+    gradient = jax.shard_map(
+        jax.value_and_grad(mean_loss),
+        mesh=mesh,
+        in_specs=(PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
+        out_specs=PartitionSpec(),
+    )
+
+    def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
+        value, grads = gradient(state.params, *batch)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema = state.ema
+        if ema_decay is not None:
+            ema = optax.incremental_update(params, ema, 1 - ema_decay)
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)}
+        return TrainState(state.step + 1, params, opt_state, ema), metrics
+
+    return update
+
+
+def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
+    """Up to `length` steps in one compiled call: (state, data, n) -> (state, metrics of shape [length]).
+
+    Small operators are bound by dispatch, so several steps share one. The count n is traced: a shorter chunk at
+    the end of an epoch runs the same program.
+
+    Args:
+        update: see `make_update`.
+        fetch: (data, step) -> the batch of that step, gathered on the device.
+        length: size of the metric buffers.
+    """
+
+    def chunk(state: TrainState, data: PyTree, n: Int32[Array, ""]):
+        def body(i, carry):
+            state, metrics = carry
+            state, new = update(state, fetch(data, state.step))
+            return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), metrics, new)
+
+        empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in ("loss", "grad_norm")}
+        return jax.lax.fori_loop(0, n, body, (state, empty))
+
+    return jax.jit(chunk, donate_argnums=0)
+
+
+def split_operator(operator: nnx.Module) -> tuple[Callable[[PyTree], nnx.Module], PyTree]:
+    """Parameters of an operator as a pure dictionary, and the function that puts an operator back around them.
+
+    Raises:
+        ValueError: where the operator holds state besides parameters, which a training step would lose.
+    """
+    graph, params, rest = nnx.split(operator, nnx.Param, ...)
+    if jax.tree.leaves(rest):
+        raise ValueError(
+            f"operator: got state besides parameters, {sorted(map(str, nnx.to_flat_state(rest)))}, wanted none; use "
+            "a normalisation without running statistics"
+        )
+    template = params
+
+    def model_of(values: PyTree) -> nnx.Module:
+        state = jax.tree.map(lambda leaf: leaf, template)
+        nnx.replace_by_pure_dict(state, values)
+        return nnx.merge(graph, state, rest)
+
+    return model_of, nnx.to_pure_dict(params)
