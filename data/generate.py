@@ -1,6 +1,7 @@
 """Door: `python -m data.generate pde=ns_forcing [data.splits.train.samples=100] [data.root=/big/disk]`."""
 
 import sys
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -16,7 +17,7 @@ def main(cfg: DictConfig) -> None:
     from .instantiate import TargetError
     from .splits import plan
 
-    plain = OmegaConf.to_container(cfg, resolve=True)
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
     try:
         planned = plan(plain["pde"], plain["data"], plain["allow"])
         for generator, split in planned.values():

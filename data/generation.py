@@ -33,7 +33,7 @@ def ensure(
     generator: Any,
     split: SplitSpec,
     root: str | Path | None = None,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> dict[Shape, Path]:
     """Finds the files of a split, or makes them.
 
@@ -70,7 +70,7 @@ def ensure(
     return paths
 
 
-def _generate(generator: Any, split: SplitSpec, paths: dict[Shape, Path], devices: tuple[jax.Device, ...]) -> None:
+def _generate(generator: Any, split: SplitSpec, paths: dict[Shape, Path], devices: tuple[Any, ...]) -> None:
     outputs = [_Output(shape, path, SampleLog(path, _sample_shapes(generator, shape))) for shape, path in paths.items()]
     if not outputs:
         return
@@ -99,14 +99,14 @@ def batch_size(points: int, platform: str) -> int:
     return 4 if platform == "cpu" else max(1, min(256, 2**22 // points))
 
 
-def _useful(devices: tuple[jax.Device, ...], samples: int, points: int) -> tuple[jax.Device, ...]:
+def _useful(devices: tuple[Any, ...], samples: int, points: int) -> tuple[Any, ...]:
     """As many devices as still give the least number of rounds."""
     batches = max(1, math.ceil(samples / batch_size(points, devices[0].platform)))
     return devices[: math.ceil(batches / math.ceil(batches / len(devices)))]
 
 
 def _solve(
-    generator: Any, split: SplitSpec, start: int, shapes: tuple[Shape, ...], devices: tuple[jax.Device, ...]
+    generator: Any, split: SplitSpec, start: int, shapes: tuple[Shape, ...], devices: tuple[Any, ...]
 ) -> dict[Shape, dict[str, np.ndarray]]:
     """The samples from `start` on, one batch per device: shape to field to float32 (samples, t, *space)."""
     size = batch_size(generator.grid.size, devices[0].platform)

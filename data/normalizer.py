@@ -1,7 +1,7 @@
 """Shifting and scaling fields to mean 0 and standard deviation 1."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ class Normalizer:
     eps: float = dataclasses.field(default=EPS, metadata={"static": True})
 
     @classmethod
-    def fit(cls, u: np.ndarray, pixelwise: bool = False) -> Self:
+    def fit(cls, u: np.ndarray, pixelwise: bool = False) -> "Normalizer":
         """Moments of u (samples, *space, channels), over samples and points, or over samples alone."""
         moments = Moments(axes=(0,) if pixelwise else tuple(range(u.ndim - 1)))
         for start in range(0, len(u), _BLOCK):
@@ -42,7 +42,7 @@ class Normalizer:
         return cls(np.asarray(moments.mean, np.float32), np.asarray(moments.std, np.float32))
 
     @classmethod
-    def from_metadata(cls, metadata: Metadata, field_map: FieldMap) -> Self:
+    def from_metadata(cls, metadata: Metadata, field_map: FieldMap) -> "Normalizer":
         """The channel-wise moments that the file states, without reading a sample."""
         channels = metadata.channels(field_map)
         return cls(
@@ -51,7 +51,7 @@ class Normalizer:
         )
 
     @classmethod
-    def identity(cls, channels: int) -> Self:
+    def identity(cls, channels: int) -> "Normalizer":
         """The one that changes nothing, bit for bit."""
         return cls(np.zeros(channels, np.float32), np.ones(channels, np.float32), eps=0.0)
 

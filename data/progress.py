@@ -2,7 +2,6 @@
 
 import sys
 import time
-from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -42,7 +41,7 @@ class ProgressReport:
             )
             self._task = self._bar.add_task(title, total=total, completed=done, rate="")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressReport":
         if self._bar:
             self._bar.start()
         else:

@@ -16,6 +16,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -99,8 +100,30 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
+def dataset(file: h5py.File | h5py.Group, name: str) -> h5py.Dataset:
+    """A dataset of an open file.
+
+    Raises:
+        DataError: where there is none of that name.
+    """
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        raise DataError(
+            f"{file.file.filename}: got {'a group' if found is not None else 'nothing'} at {file.name}/{name}, wanted "
+            f"a dataset; {_AGAIN}"
+        )
+    return found
+
+
+def _group(file: h5py.File, name: str) -> h5py.Group:
+    found = file.get(name)
+    if not isinstance(found, h5py.Group):
+        raise DataError(f"{file.filename}: got no group /{name}, wanted it; {_AGAIN}")
+    return found
+
+
 def _metadata(file: h5py.File, path: Path) -> Metadata:
-    attributes = file.attrs
+    attributes: dict[str, Any] = dict(file.attrs.items())
     if attributes.get("schema") != SCHEMA:
         raise DataError(
             f"{path}: got an HDF5 file of another layout (root holds {sorted(file)[:8]}, attributes "
@@ -112,37 +135,43 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
             "read it with the release that wrote it, or generate it again"
         )
     lacking = [name for name in ATTRIBUTES if name not in attributes]
-    lacking += [group for group in ("grid", "fields", "stats") if group not in file]
     if lacking:
         raise DataError(f"{path}: got a header without {lacking}, wanted a complete one; {_AGAIN}")
+    maps = {name: json.loads(attributes[name]) for name in ("parameters", "generator", "inputs", "targets")}
+    fields, stats = _group(file, "fields"), _group(file, "stats")
     metadata = Metadata(
         path=path,
-        **{name: str(attributes[name]) for name in ("equation", "revision", "compute_dtype", "split", "grid_type")},
-        **{name: json.loads(attributes[name]) for name in ("parameters", "generator", "inputs", "targets")},
-        content_key=str(attributes["content_key"]),
+        equation=str(attributes["equation"]),
+        revision=str(attributes["revision"]),
         seed=int(attributes["seed"]),
+        compute_dtype=str(attributes["compute_dtype"]),
+        split=str(attributes["split"]),
         samples=int(attributes["n_trajectories"]),
-        shape=tuple(file[f"grid/{name}"].shape[0] for name in AXES[: attributes["n_spatial_dims"]]),
+        shape=tuple(len(dataset(file, f"grid/{name}")) for name in AXES[: attributes["n_spatial_dims"]]),
         extent=tuple(float(length) for length in attributes["extent"]),
-        fields={name: _field(data) for name, data in file["fields"].items()},
-        stats={name: _stats(group) for name, group in file["stats"].items()},
+        grid_type=str(attributes["grid_type"]),
+        fields={name: _field(dataset(fields, name)) for name in map(str, fields)},
+        stats={name: _stats(_group(file, f"stats/{name}")) for name in map(str, stats)},
+        content_key=str(attributes["content_key"]),
+        **maps,
     )
     _check_fields(file, metadata)
     return metadata
 
 
 def _field(data: h5py.Dataset) -> FieldMeta:
-    times = tuple(float(time) for time in data.attrs.get("times", ()))
-    return FieldMeta(times, str(data.attrs.get("unit", "1")), str(data.attrs.get("description", "")))
+    attributes: dict[str, Any] = dict(data.attrs.items())
+    times = tuple(float(time) for time in attributes.get("times", ()))
+    return FieldMeta(times, str(attributes.get("unit", "1")), str(attributes.get("description", "")))
 
 
 def _stats(group: h5py.Group) -> FieldStats:
-    return FieldStats(**{name: tuple(float(v) for v in group[name][()]) for name in STATISTICS})
+    return FieldStats(**{name: tuple(float(v) for v in dataset(group, name)[()]) for name in STATISTICS})
 
 
 def _check_fields(file: h5py.File, metadata: Metadata) -> None:
     for name, field in metadata.fields.items():
-        data = file[f"fields/{name}"]
+        data = dataset(file, f"fields/{name}")
         wanted = (metadata.samples, len(field.times), *metadata.shape)
         if data.shape != wanted or data.dtype != np.float32:
             raise DataError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import DataError
 from .metadata import FieldMap, Metadata
-from .schema import open_file, read_metadata
+from .schema import dataset, open_file, read_metadata
 
 _BLOCK_BYTES = 64 * 2**20
 
@@ -98,7 +98,7 @@ def read_channels(
     result = []
     for name, time in channels:
         try:
-            values = file[f"fields/{name}"][rows, time]
+            values = dataset(file, f"fields/{name}")[rows, time]
         except OSError as error:
             raise DataError(
                 f"{metadata.path}: got damaged data in field {name!r}, samples {rows} ({error}), wanted chunks that "

@@ -126,7 +126,7 @@ class _Reader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
 
-    def __call__(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    def __call__(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         file = self._file()
         result = []
         for channels in self._maps:
@@ -135,7 +135,7 @@ class _Reader:
                 for c, values in enumerate(read_channels(file, self._metadata, channels, int(row))):
                     u[i, ..., c] = values
             result.append(u)
-        return tuple(result)
+        return result[0], result[1]
 
     def _file(self) -> h5py.File:
         with self._lock:

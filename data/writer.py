@@ -21,7 +21,7 @@ import numpy as np
 from .errors import StorageError
 from .metadata import Metadata
 from .moments import Moments
-from .schema import write_header
+from .schema import dataset, write_header
 
 _BLOCK_BYTES = 64 * 2**20
 
@@ -95,7 +95,7 @@ class SampleLog:
         for start in range(0, self.samples, block):
             records = self._read(start, min(start + block, self.samples))
             for name in self.shapes:
-                file[f"fields/{name}"][start : start + len(records)] = records[name]
+                dataset(file, f"fields/{name}")[start : start + len(records)] = records[name]
                 moments[name].update(records[name])
         for name, moment in moments.items():
             for statistic, values in vars(moment.stats()).items():

@@ -1,0 +1,1 @@
+"""Data sets that others made, read as they are published."""
