@@ -15,7 +15,7 @@ from .spectral_conv import SpectralConv
 
 
 class FNOBlock(nnx.Module):
-    """u = sigma(norm(K x) + S x);  v = sigma(norm(MLP u + T x)), with both skips from the block's input.
+    """u = sigma(norm(K x) + S x), then v = sigma(norm(MLP u + T x)); both skips start from the block's input.
 
     K is a spectral convolution, S and T are pointwise skips. Without the channel MLP the block ends after u, so there
     is one norm and one activation. The last block of an operator has no sigma outside its MLP.
@@ -47,7 +47,7 @@ class FNOBlock(nnx.Module):
         norm: str | None = None,
         norm_groups: int = 1,
         use_channel_mlp: bool = True,
-        channel_mlp_expansion: float = 0.5,
+        channel_mlp_expansion: int | float = 0.5,
         channel_mlp_skip: str | None = "soft-gating",
         fno_skip: str | None = "linear",
         factorization: str | None = None,
@@ -83,17 +83,17 @@ class FNOBlock(nnx.Module):
         if y.shape != x.shape:
             # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
             x = resize(x, y.shape[1:-1], axes=tuple(range(1, x.ndim - 1)))
-        u = self._finish(y, x, self.norm, self.fno_skip)
+        u = y if self.norm is None else self.norm(y)
+        if self.fno_skip is not None:
+            u = u + self.fno_skip(x)
+        if self.activate:
+            u = self.non_linearity(u)
         if not self.use_channel_mlp:
             return u
-        return self._finish(self.channel_mlp(u), x, self.channel_mlp_norm, self.channel_mlp_skip)
 
-    def _finish(
-        self, y: Float[Array, "b *space c"], x: Float[Array, "b *space c"], norm: Callable | None, skip: Callable | None
-    ) -> Float[Array, "b *space c"]:
-        """sigma(norm(y) + skip(x)), each of the three where it is there."""
-        if norm is not None:
-            y = norm(y)
-        if skip is not None:
-            y = y + skip(x)
-        return self.non_linearity(y) if self.activate else y
+        v = self.channel_mlp(u)
+        if self.channel_mlp_skip is not None:
+            v = v + self.channel_mlp_skip(x)
+        if self.channel_mlp_norm is not None:
+            v = self.channel_mlp_norm(v)
+        return self.non_linearity(v) if self.activate else v

@@ -13,8 +13,8 @@ import math
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float
-from numpy.typing import DTypeLike
 
 
 def draw(rngs: nnx.Rngs, shape: tuple[int, ...], std: float, *, axis: int = 0) -> Float[Array, "..."]:

@@ -4,6 +4,7 @@ A floating-point rank is the wanted ratio of parameters to those of the dense te
 an integer means that rank on every axis, and a sequence is taken as given. Rounding is half to even.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -53,7 +54,7 @@ def tt_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
     bonds = len(shape) - 1
     if not isinstance(rank, float):
         return (1, *_given_ranks(rank, bonds), 1)
-    means = [(a + b) / 2 for a, b in zip(shape[:-1], shape[1:], strict=True)]
+    means = [(a + b) / 2 for a, b in itertools.pairwise(shape)]
     a = sum(means[i - 1] * shape[i] * means[i] for i in range(1, bonds))
     b = shape[0] * means[0] + shape[-1] * means[-1]
     c = (-b + math.sqrt(b * b + 4 * a * math.prod(shape) * rank)) / (2 * a)

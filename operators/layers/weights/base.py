@@ -6,8 +6,8 @@ import math
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float
-from numpy.typing import DTypeLike
 
 from .. import pairs
 

@@ -1,8 +1,8 @@
 """A spectral weight stored entry by entry."""
 
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
-from numpy.typing import DTypeLike
 
 from .. import pairs
 from .base import SpectralWeight
