@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, SupportsFloat
 
 import jax
 import numpy as np
@@ -94,11 +94,10 @@ class Checkpointer:
                         keep_checkpoints_without_metrics=False,
                     )
                 )
+            preserve: Any = policies.AnyPreservationPolicy(keep)
             self._manager = ocp.training.Checkpointer(
                 self.directory,
-                # The default policy skips a save while another one is being written.
-                save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(every),
-                preservation_policy=policies.AnyPreservationPolicy(keep),
+                preservation_policy=preserve,
                 cleanup_tmp_directories=True,
             )
 
@@ -123,7 +122,7 @@ class Checkpointer:
         step: int,
         state: Mapping[str, Any],
         *,
-        metrics: Mapping[str, float] | None = None,
+        metrics: Mapping[str, SupportsFloat] | None = None,
         force: bool = False,
     ) -> bool:
         """Start writing a checkpoint when one is due; waits for the one before it.
@@ -154,7 +153,7 @@ class Checkpointer:
             )
         leaves = {name: _as_array(leaf) for name, leaf in flatten(state).items()}
         digests = checksums(leaves)
-        values = {name: float(value) for name, value in (metrics or {}).items()}
+        values: dict[str, Any] = {name: float(value) for name, value in (metrics or {}).items()}
         record = {
             "format": FORMAT,
             "leaves": {name: [*shape_and_dtype(leaf), digests[name]] for name, leaf in leaves.items()},
@@ -167,6 +166,7 @@ class Checkpointer:
             for stale in sorted(self._damaged & saved):
                 if stale >= step:
                     self._manager.delete(stale)
+            # Forced, because the decision is made: the default policy skips saves while one is being written.
             self._manager.save_checkpointables_async(
                 step, {ITEM: nest(leaves)}, metrics=values, custom_metadata=record, force=True
             )
