@@ -43,7 +43,7 @@ class Moments:
     @property
     def std(self) -> np.ndarray:
         """Unbiased standard deviation; zero from a single value."""
-        return np.sqrt(np.asarray(self._m2) / max(self.count - 1, 1))
+        return np.asarray(np.sqrt(self._m2 / max(self.count - 1, 1)))
 
     def stats(self) -> FieldStats:
         """The moments as plain numbers, one per entry of the axis that is left."""

@@ -12,6 +12,7 @@ from .metadata import FieldMap, Metadata
 from .moments import Moments
 
 EPS = 1e-7
+Values = Float[Array | np.ndarray, "*b c"]
 _BLOCK = 256
 
 
@@ -55,17 +56,17 @@ class Normalizer:
         """The one that changes nothing, bit for bit."""
         return cls(np.zeros(channels, np.float32), np.ones(channels, np.float32), eps=0.0)
 
-    def encode(self, u: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
+    def encode(self, u: Values) -> Float[Array, "*b c"]:
         """Physical to normalised, u (*batch, *space, channels)."""
         mean, scale = self._broadcast(u)
         return (u - mean) / scale
 
-    def decode(self, z: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
+    def decode(self, z: Values) -> Float[Array, "*b c"]:
         """Normalised to physical."""
         mean, scale = self._broadcast(z)
         return z * scale + mean
 
-    def _broadcast(self, u: Float[Array, "*b c"]) -> tuple[Array, Array]:
+    def _broadcast(self, u: Values) -> tuple[Array, Array]:
         shape = jnp.shape(self.mean)
         if u.shape[u.ndim - len(shape) :] != shape:
             raise ValueError(

@@ -13,6 +13,7 @@ from .instantiate import describe, instantiate
 from .schema import VERSION
 
 _SPLIT_KEYS = ("samples", "seed", "resolutions", "generator")
+_RESOLUTIONS = "at least one shape and none twice, such as [[64, 64], [128, 128]]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,22 +36,15 @@ class SplitSpec:
     resolutions: tuple[tuple[int, ...], ...]
 
     def __post_init__(self) -> None:
-        try:
-            shapes = tuple(tuple(int(n) for n in shape) for shape in self.resolutions)
-        except TypeError:
-            shapes = ()
         if not self.name.replace("_", "").replace("-", "").isalnum():
             raise DataError(f"split name: got {self.name!r}, wanted letters, digits, '-' and '_'")
         if self.samples < 1:
             raise DataError(f"{self.name}.samples: got {self.samples}, wanted at least 1")
         if not 0 <= self.seed < 2**32:
             raise DataError(f"{self.name}.seed: got {self.seed}, wanted 0 .. 2^32 - 1")
+        shapes = self.resolutions
         if not shapes or len(set(shapes)) != len(shapes) or min(min(shape, default=0) for shape in shapes) < 1:
-            raise DataError(
-                f"{self.name}.resolutions: got {self.resolutions}, wanted different shapes such as "
-                "[[64, 64], [128, 128]]"
-            )
-        object.__setattr__(self, "resolutions", shapes)
+            raise DataError(f"{self.name}.resolutions: got {shapes}, wanted {_RESOLUTIONS}")
 
 
 def plan(
@@ -82,8 +76,12 @@ def plan(
             )
         overrides = values.get("generator") or {}
         generator = instantiate({**pde, **overrides}, allow=allow, where="pde")
-        rest = {key: values[key] for key in ("samples", "seed", "resolutions")}
-        result[str(name)] = generator, SplitSpec(str(name), **rest)
+        try:
+            shapes = tuple(tuple(int(n) for n in shape) for shape in values["resolutions"])
+        except TypeError:
+            got = values["resolutions"]
+            raise DataError(f"{name}.resolutions: got {got}, wanted {_RESOLUTIONS}") from None
+        result[str(name)] = generator, SplitSpec(str(name), values["samples"], values["seed"], shapes)
     seeds = {name: split.seed for name, (_, split) in result.items()}
     if len(set(seeds.values())) != len(seeds):
         raise DataError(f"data.splits: got seeds {seeds}, wanted a different one for every split")

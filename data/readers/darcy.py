@@ -33,7 +33,9 @@ def load_darcy_benchmark(path: str | Path) -> dict[str, Samples]:
         for group in GROUPS:
             a, u = (np.asarray(dataset(file, f"{group}/{name}"), np.float32) for name in ("a", "u"))
             if a.ndim != 3 or a.shape != u.shape or not (np.isfinite(a).all() and np.isfinite(u).all()):
-                raise DataError(f"{path}: got {group} a {a.shape}, u {u.shape}, wanted equal (sample, x, y), all finite")
+                raise DataError(
+                    f"{path}: got {group} a {a.shape}, u {u.shape}, wanted equal (sample, x, y), all finite"
+                )
             metadata = _metadata(Path(path), group, {"phase": a, "pressure": u})
             result[group] = Samples(a[..., None], u[..., None], metadata, metadata.inputs, metadata.targets)
     return result

@@ -1,0 +1,175 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from data import generation
+from data.errors import DataError
+from data.generation import ensure
+from data.source import load
+from data.splits import SplitSpec
+from data.synthetic import HeatFlow
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = (12, 10)
+
+
+def arrays(path):
+    samples = load(path)
+    return samples.x, samples.y
+
+
+def same(path, other):
+    return all(np.array_equal(a, b) for a, b in zip(arrays(path), arrays(other), strict=True))
+
+
+def test_solution_is_the_heat_flow(heat, files):
+    x, y = arrays(files[24, 20])
+    decay = np.exp(-heat.diffusivity * heat.grid.wavenumber_squared * heat.time)[..., None]
+    wanted = np.fft.irfftn(np.fft.rfftn(x.astype(float), axes=(1, 2)) * decay, (24, 20), axes=(1, 2))
+    # x and y were each rounded to float32.
+    np.testing.assert_allclose(y, wanted, atol=2e-7)
+    assert 0.1 < x.std() < 1
+
+
+def test_resolutions_hold_the_same_samples(files):
+    """The initial fields have 3 modes per axis, so both grids resolve them exactly."""
+    for fine, coarse in zip(arrays(files[24, 20]), arrays(files[SMALL]), strict=True):
+        np.testing.assert_allclose(fine[:, ::2, ::2], coarse, atol=1e-7)  # float32 rounding
+
+
+def test_found_again(heat, split, files, monkeypatch):
+    monkeypatch.setattr(generation, "_generate", None)
+    root = files[SMALL].parents[1]
+    assert ensure(heat, split, root) == files
+    monkeypatch.setenv("SPECTRAL_DATA", str(root))
+    assert ensure(heat, split) == files
+
+
+def test_replaced_file_is_noticed(heat, split, files, tmp_path):
+    for shape, path in files.items():
+        target = tmp_path / "heat" / path.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(files[24, 20].read_bytes() if shape == SMALL else path.read_bytes())
+    with pytest.raises(DataError, match="content key"):
+        ensure(heat, split, tmp_path)
+
+
+@pytest.mark.parametrize("devices", [1, 3, 8])
+def test_bits_do_not_depend_on_the_devices(heat, split, files, tmp_path, devices):
+    again = ensure(heat, split, tmp_path, devices=jax.devices()[:devices])
+    assert all(again[shape].read_bytes() == files[shape].read_bytes() for shape in files)
+
+
+def test_samples_depend_on_their_index_alone(heat, files, tmp_path):
+    few = ensure(heat, SplitSpec("other", 5, seed=7, resolutions=(SMALL,)), tmp_path)
+    assert np.array_equal(arrays(few[SMALL])[0], arrays(files[SMALL])[0][:5])
+    different = ensure(heat, SplitSpec("other", 5, seed=8, resolutions=(SMALL,)), tmp_path)
+    assert not np.isin(arrays(different[SMALL])[0], arrays(few[SMALL])[0]).any()
+
+
+def test_interrupted_and_continued(heat, split, files, tmp_path, monkeypatch):
+    """Interrupted after every round, continued on another number of devices: the same bytes."""
+    solve, rounds = generation._solve, []
+
+    def one_round(*arguments):
+        if len(rounds) % 2:
+            rounds.append("stopped")
+            raise KeyboardInterrupt
+        rounds.append("solved")
+        return solve(*arguments)
+
+    monkeypatch.setattr(generation, "_solve", one_round)
+    for devices in (1, 2, 1, 8):
+        try:
+            again = ensure(heat, split, tmp_path, devices=jax.devices()[:devices])
+            break
+        except KeyboardInterrupt:
+            continue
+    assert rounds.count("stopped") >= 2
+    assert all(again[shape].read_bytes() == files[shape].read_bytes() for shape in files)
+
+
+def test_added_resolution_makes_only_that_file(heat, split, files, tmp_path):
+    first = ensure(heat, dataclasses.replace(split, resolutions=(SMALL,)), tmp_path)
+    stamp = first[SMALL].stat().st_mtime_ns
+    both = ensure(heat, split, tmp_path)
+    assert both[SMALL].stat().st_mtime_ns == stamp
+    assert same(both[24, 20], files[24, 20])
+
+
+def run(root, code=""):
+    """Another process that makes 400 samples on one device."""
+    program = (
+        "from data.generation import ensure; from data.splits import SplitSpec; from data.synthetic import HeatFlow\n"
+        f"{code}\nensure(HeatFlow((24, 20), num_modes=3), SplitSpec('train', 400, 7, ((12, 10),)), {str(root)!r})"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_while_writing(heat, tmp_path):
+    """kill -9 with samples on the disk, then two processes at once: one continues, the other waits for it."""
+    slow = "import os, time; sync = os.fsync; os.fsync = lambda f: (sync(f), time.sleep(0.05))"
+    victim = run(tmp_path, slow)
+    log = tmp_path / "heat"
+    deadline = time.monotonic() + 120
+    while not any(p.stat().st_size > 20_000 for p in log.glob("*.partial")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    (partial,) = log.glob("*.partial")
+    assert not list(log.glob("*.h5"))
+    with open(partial, "ab") as file:
+        file.write(b"torn")
+
+    pair = [run(tmp_path), run(tmp_path)]
+    said = [process.communicate(timeout=200)[1] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], said
+    starts = [line for text in said for line in text.splitlines() if "the first" in line]
+    assert len(starts) == 1 and " 0/400" not in starts[0], said
+    assert not list(log.glob("*.partial*"))
+    fresh = ensure(heat, SplitSpec("train", 400, 7, (SMALL,)), tmp_path / "fresh", devices=jax.devices()[:1])
+    (made,) = log.glob("*.h5")
+    assert made.read_bytes() == fresh[SMALL].read_bytes()
+
+
+@dataclasses.dataclass(frozen=True)
+class Unstable(HeatFlow):
+    """Leaves the finite numbers where the initial field is larger than a threshold."""
+
+    threshold: float = 0.0
+
+    def __call__(self, key):
+        made = super().__call__(key)["temperature"]
+        return {"temperature": made * jax.numpy.where(made[0].max() > self.threshold, jax.numpy.inf, 1.0)}
+
+
+def test_not_finite_names_the_sample(heat, files, tmp_path):
+    peaks = arrays(files[24, 20])[0].max((1, 2, 3))
+    threshold = float(np.sort(peaks)[-2] + np.sort(peaks)[-1]) / 2
+    bad = Unstable(heat.shape, num_modes=heat.num_modes, threshold=threshold)
+    first = int(peaks.argmax())
+    with pytest.raises(FloatingPointError, match=f"temperature that is not finite in sample {first} .seed 7"):
+        ensure(bad, SplitSpec("train", 22, 7, (SMALL,)), tmp_path, devices=jax.devices()[:1])
+    assert not list((tmp_path / "heat").glob("*.h5"))
+
+
+@pytest.mark.parametrize("shape", [(15,), (10, 9, 12)])
+def test_other_dimensions(shape, tmp_path):
+    split = SplitSpec("train", 3, 0, (tuple(n - 2 for n in shape),))
+    ((stored, path),) = ensure(HeatFlow(shape, num_modes=3), split, tmp_path, devices=jax.devices()[:1]).items()
+    samples = load(path)
+    assert samples.x.shape == (3, *stored, 1) and samples.metadata.ndim == len(shape)
+
+
+def test_wrong_number_of_axes(heat, tmp_path):
+    with pytest.raises(DataError, match=r"resolutions: got \(16,\), wanted 2 sizes"):
+        ensure(heat, SplitSpec("train", 3, 0, ((16,),)), tmp_path)
