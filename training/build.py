@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,9 +15,12 @@ from jax.sharding import Mesh
 from data.generation import ensure
 from data.instantiate import instantiate
 from data.loader import ResidentLoader, fits
+from data.metadata import FieldMap, Metadata
 from data.normalizer import Normalizer
+from data.schema import read_metadata
 from data.source import Samples, load
 from data.splits import SplitSpec, plan
+from data.stream import StreamLoader
 from operators.base import Operator
 from operators.layers.modes import check_modes
 
@@ -23,10 +28,26 @@ from .config import Run
 
 
 @dataclasses.dataclass(frozen=True)
+class TrainingSet:
+    """The training file: in memory, or (`samples` is None) to be streamed because it is too large for that."""
+
+    path: Path
+    metadata: Metadata
+    samples: Samples | None
+    inputs: FieldMap
+    targets: FieldMap
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of inputs and of targets."""
+        return len(self.metadata.channels(self.inputs)), len(self.metadata.channels(self.targets))
+
+
+@dataclasses.dataclass(frozen=True)
 class Datasets:
     """The sets of one run: training, validation (may be absent), and the test sets by name."""
 
-    train: Samples
+    train: TrainingSet
     valid: Samples | None
     test: dict[str, Samples]
 
@@ -69,20 +90,33 @@ def build_datasets(run: Run) -> Datasets:
     The sets that are neither `train` nor `valid` are test sets; one at another resolution than the training set is
     named after it, such as `test_128x128`.
     """
-    splits = build_splits(run)
-    sets = {
-        name: {shape: read(run, path) for shape, path in ensure(generator, split, run.data.get("root")).items()}
-        for name, (generator, split) in splits.items()
+    paths = {
+        name: ensure(generator, split, run.data.get("root")) for name, (generator, split) in build_splits(run).items()
     }
-    shape, train = next(iter(sets.pop("train").items()))
-    valid = next(iter(sets.pop("valid").values())) if "valid" in sets else None
+    shape, path = next(iter(paths.pop("train").items()))
+    train = _training_set(run, path)
+    valid = read(run, next(iter(paths.pop("valid").values()))) if "valid" in paths else None
     test = {
-        test_name(name, size, shape): samples for name, by_size in sets.items() for size, samples in by_size.items()
+        test_name(name, size, shape): read(run, path)
+        for name, by_size in paths.items()
+        for size, path in by_size.items()
     }
     return Datasets(train, valid, test)
 
 
-def read(run: Run, path) -> Samples:
+def _training_set(run: Run, path: Path) -> TrainingSet:
+    mode = run.data.get("loader", "auto")
+    if mode not in ("auto", "resident", "stream"):
+        raise ValueError(f"data.loader: got {mode!r}, wanted auto, resident or stream")
+    metadata = read_metadata(path)
+    maps = run.data.get("inputs") or metadata.inputs, run.data.get("targets") or metadata.targets
+    channels = sum(len(metadata.channels(field_map)) for field_map in maps)
+    size = 4 * metadata.samples * math.prod(metadata.shape) * channels
+    streamed = mode == "stream" or (mode == "auto" and not fits(size))
+    return TrainingSet(path, metadata, None if streamed else load(path, *maps), *maps)
+
+
+def read(run: Run, path: Path) -> Samples:
     """One file, with the fields of the config as channels."""
     return load(path, run.data.get("inputs"), run.data.get("targets"))
 
@@ -132,17 +166,29 @@ def build_optimizer(run: Run, total_steps: int) -> tuple[optax.GradientTransform
     return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow)
 
 
-def build_normalizers(run: Run, train: Samples) -> tuple[Normalizer, Normalizer]:
-    """Normalisers of inputs and targets, fitted on the training set; identities where switched off."""
-    return tuple(
-        Normalizer.fit(values, pixelwise=mode == "pixel") if mode else Normalizer.identity(values.shape[-1])
-        for values, mode in (
-            (train.x, run.data.get("normalize_inputs")),
-            (train.y, run.data.get("normalize_targets")),
-        )
-    )
+def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normalizer]:
+    """Normalisers of inputs and targets, fitted on the training set; identities where switched off.
+
+    Raises:
+        ValueError: for a pixel-wise normaliser of a streamed set.
+    """
+    modes = run.data.get("normalize_inputs"), run.data.get("normalize_targets")
+    result = []
+    for mode, field_map, count, side in zip(modes, (train.inputs, train.targets), train.channels, "xy", strict=True):
+        if not mode:
+            result.append(Normalizer.identity(count))
+        elif train.samples is not None:
+            result.append(Normalizer.fit(getattr(train.samples, side), pixelwise=mode == "pixel"))
+        elif mode == "pixel":
+            raise ValueError("data.normalize: got pixel for a streamed set, wanted channel, or data.loader=resident")
+        else:
+            result.append(Normalizer.from_metadata(train.metadata, field_map))
+    return tuple(result)
 
 
-def build_loader(run: Run, train: Samples, mesh: Mesh) -> ResidentLoader:
-    """Batches of the training set, on the devices."""
-    return ResidentLoader(train, run.data["batch_size"], run.seed, mesh)
+def build_loader(run: Run, train: TrainingSet, mesh: Mesh) -> ResidentLoader | StreamLoader:
+    """Batches of the training set: from the devices' memory, or from the file."""
+    batch_size = run.data["batch_size"]
+    if train.samples is not None:
+        return ResidentLoader(train.samples, batch_size, run.seed, mesh)
+    return StreamLoader(train.path, batch_size, run.seed, train.inputs, train.targets, mesh=mesh)

@@ -44,9 +44,14 @@ def start(settings: Distributed) -> None:
             )
         jax.distributed.initialize(*fields)
         return
-    # Without a detected cluster JAX raises ValueError: then this is a run of one process.
-    with contextlib.suppress(ValueError):
+    try:
         jax.distributed.initialize()
+    except ValueError:
+        pass  # no cluster detected: a run of one process
+    except RuntimeError as error:
+        # In a notebook or a test JAX is already up: one process too. Any other failure is that of a cluster.
+        if "must be called before" not in str(error):
+            raise
 
 
 def is_main() -> bool:

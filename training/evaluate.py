@@ -1,6 +1,6 @@
 """Errors of a finished run on its test sets, or at another resolution: `python -m training.evaluate run=outputs/<id>`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class Evaluation:
     """
 
     run: str = MISSING
-    resolution: list[int] = field(default_factory=list)
+    resolution: Any = None
     split: str = "test"
     which: str = "latest"
     batch_size: int | None = None
@@ -35,7 +35,7 @@ ConfigStore.instance().store(name="evaluate_schema", node=Evaluation)
 @hydra.main(version_base="1.3", config_path="pkg://configs", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     # JAX is imported below, so that `--help` answers at once.
-    from .run import friendly_errors
+    from .errors import friendly_errors
 
     settings = OmegaConf.to_object(cfg)
     assert isinstance(settings, Evaluation)
@@ -99,17 +99,23 @@ def evaluate(settings: Evaluation) -> dict[str, float]:
 
 def _sets(build, run, settings: Evaluation):
     """The sets to measure: the run's own test sets, or one split at the resolution asked for."""
+    import numpy as np
+
     from data.generation import ensure
 
     splits = build.build_splits(run)
     trained_on = splits["train"][1].resolutions[0]
-    if not settings.resolution:
+    if settings.resolution is None:
         return build.build_datasets(run).test
     if settings.split not in splits:
         raise ValueError(f"split: got {settings.split!r}, wanted one of {sorted(splits)}")
     generator, split = splits[settings.split]
-    shape = tuple(settings.resolution)
-    shape = shape * len(trained_on) if len(shape) == 1 else shape
+    try:
+        shape = tuple(int(n) for n in np.broadcast_to(settings.resolution, len(trained_on)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"resolution: got {settings.resolution}, wanted one number of points, or one per axis such as [128,128]"
+        ) from error
     split = type(split)(split.name, split.samples, split.seed, (shape,))
     path = ensure(generator, split, run.data.get("root"))[shape]
     return {build.test_name(settings.split, shape, trained_on): build.read(run, path)}

@@ -64,7 +64,8 @@ def fit(
         check_finite(metrics["loss"], first, checkpointer)
         step = first + count
         row = {name: float(np.mean(values)) for name, values in metrics.items()}
-        logger.log(step, "train", {**row, "lr": float(rate(step - 1)), "epoch": step / steps_per_epoch})
+        row |= {"lr": float(rate(step - 1)), "epoch": step / steps_per_epoch}
+        logger.log(step, "train", row, wall={"seconds_per_step": seconds[-1]})
         logger.progress(step, last, loss=row["loss"], seconds_per_step=seconds[-1])
 
         epoch, inside = divmod(step, steps_per_epoch)

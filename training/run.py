@@ -40,11 +40,11 @@ def run(cfg: DictConfig) -> float | None:
 
 def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
-    build.check_components(settings)
 
-    # Processes, run directory, devices.
+    # Processes, components in the abstract, run directory, devices.
     distributed.start(settings.distributed)
     distributed.agree(config)
+    build.check_components(settings)
     main = distributed.is_main()
     folder = directory.open_directory(settings, config, write=main)
     distributed.barrier("run directory")
@@ -61,7 +61,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
 
         # Operator: shapes first, then parameters made on the devices.
         metadata = sets.train.metadata
-        create = build.build_operator(settings, metadata, (sets.train.x.shape[-1], sets.train.y.shape[-1]))
+        create = build.build_operator(settings, metadata.shape, sets.train.channels)
         key = jax.random.key(settings.seed)
         model_of, shapes = split_operator(nnx.eval_shape(create, key))
         num_params = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
@@ -72,7 +72,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
         steps_per_epoch = loader.steps_per_epoch
         optimizer, rate = build.build_optimizer(settings, steps_per_epoch * settings.trainer.epochs)
         inputs, targets = normalizers
-        loss = build.build_loss(settings, metadata)
+        loss = build.build_loss(settings, metadata.extent)
         update = make_update(
             lambda params: lambda x: model_of(params)(inputs.encode(x)),
             lambda prediction, y: loss(prediction, targets.encode(y)),
@@ -127,7 +127,8 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for name, samples in named.items():
             scores = evaluator(params, samples)
-            logger.log(int(state.step), name, scores)
+            if name != "valid":  # the loop has logged that one
+                logger.log(int(state.step), name, scores)
             result |= {f"{name}/{metric}": value for metric, value in scores.items()}
         step_seconds = float(np.median(seconds)) if seconds else None
         result |= {
@@ -156,7 +157,7 @@ def _compile(update, loader, state, settings: Run, mesh):
         step = jax.jit(update, donate_argnums=0)
         return stream_train(step, loader.batches), "data is streamed: the step is compiled at the first batch"
     begin = time.perf_counter()
-    chunk = make_chunk(update, loader.batch, settings.trainer.steps_per_dispatch)
+    chunk = make_chunk(update, loader.fetch, settings.trainer.steps_per_dispatch)
     shape = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)
     program = chunk.lower(shape, loader.data, np.int32(1)).compile()
     memory = program.memory_analysis()

@@ -1,0 +1,225 @@
+"""Whole runs on instant data: results, resume after a kill, devices, processes, sweeps, bad input."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from training.config import register
+from training.loop import NonFiniteLoss, portions
+from training.run import run
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = (
+    "pde=synthetic",
+    "data=synthetic",
+    "operator.n_modes=[6,6]",
+    "operator.hidden_channels=8",
+    "operator.n_layers=2",
+    "trainer.epochs=4",
+    "trainer.steps_per_dispatch=3",
+    "logger.console_every_seconds=1e9",
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """One folder for data and runs: the set is made once."""
+    return tmp_path_factory.mktemp("runs")
+
+
+def overrides(place: Path, *more: str) -> list[str]:
+    return [*TINY, f"data.root={place / 'datasets'}", f"output={place / 'outputs'}", *more]
+
+
+def train(place: Path, *more: str) -> float | None:
+    register()
+    with initialize_config_module("configs", version_base="1.3"):
+        return run(compose("train", overrides=overrides(place, *more)))
+
+
+def command(place: Path, *more: str, devices: int = 1) -> dict:
+    env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "PYTHONUNBUFFERED": "1"}
+    line = [sys.executable, str(ROOT / "train.py"), *overrides(place, *more)]
+    return {"args": line, "cwd": ROOT, "env": env, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
+def rows(directory: Path) -> list[dict]:
+    """The log of a run without the wall clock."""
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "wall"} for line in lines]
+
+
+def losses(directory: Path) -> list[float]:
+    return [row["metrics"]["loss"] for row in rows(directory) if row["split"] == "train"]
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    """A run in this process, on the eight virtual devices."""
+    score = train(place, "run_id=finished")
+    return place / "outputs" / "finished", score
+
+
+@pytest.mark.timeout(240)
+def test_a_run_leaves_its_record(finished):
+    directory, score = finished
+    result = json.loads((directory / "result.json").read_text())
+    wanted = {
+        "test/rel_l2", "test/rel_h1", "test_32x32/rel_l2", "test_32x32/rel_h1", "num_params", "seconds_total",
+        "seconds_per_step", "samples_per_second", "git_revision", "versions",
+    }  # fmt: skip
+    assert wanted <= set(result)
+    assert score == result["valid/rel_l2"] < 1.0
+    for name in ("config.yaml", "metrics.jsonl", "report.html", "checkpoints", "plots/curves.png"):
+        assert (directory / name).exists(), name
+    assert losses(directory)[-1] < 0.7 * losses(directory)[0]
+
+
+@pytest.mark.timeout(240)
+def test_the_same_command_again_changes_nothing(place, finished):
+    directory, _ = finished
+    before = rows(directory)
+    train(place, "run_id=finished")
+    assert rows(directory) == before
+
+
+@pytest.mark.timeout(120)
+def test_another_config_in_the_same_directory(place, finished):
+    with pytest.raises(ValueError, match=r"(?s)run_id: got finished.*-  epochs: 4.*\+  epochs: 5"):
+        train(place, "run_id=finished", "trainer.epochs=5")
+
+
+@pytest.mark.timeout(240)
+def test_one_device_equals_eight(place, finished):
+    """Another order of sums: round-off of float32, grown by 16 steps of Adam."""
+    train(place, "run_id=one", "mesh.data=1")
+    np.testing.assert_allclose(losses(place / "outputs" / "one"), losses(finished[0]), rtol=2e-4)
+
+
+@pytest.mark.timeout(240)
+def test_killed_and_resumed_is_bitwise_the_same(place):
+    """kill -9 at whatever moment, several times; then the same command to its end."""
+    whole = subprocess.run(**command(place, "run_id=whole", "trainer.epochs=8"))
+    assert whole.returncode == 0, whole.stderr
+    directory = place / "outputs" / "cut"
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        seen = len(rows(directory)) if (directory / "metrics.jsonl").exists() else 0
+        process = subprocess.Popen(**command(place, "run_id=cut", "trainer.epochs=8"))
+        deadline = time.monotonic() + 100
+        # Past its first rows of this life, at a moment that falls now and then into a save.
+        while process.poll() is None and time.monotonic() < deadline:
+            if (directory / "metrics.jsonl").exists() and len(rows(directory)) > seen + 3:
+                time.sleep(rng.uniform(0, 0.1))
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    done = subprocess.run(**command(place, "run_id=cut", "trainer.epochs=8"))
+    assert done.returncode == 0, done.stderr
+    assert rows(directory) == rows(place / "outputs" / "whole")
+    assert final_digests(directory) == final_digests(place / "outputs" / "whole")
+
+
+def final_digests(directory: Path) -> dict:
+    """Checksums of every array of the last checkpoint."""
+    from training.restore import read_record, saved_steps
+
+    checkpoints = directory / "checkpoints"
+    return read_record(checkpoints, max(saved_steps(checkpoints)))["leaves"]
+
+
+@pytest.mark.timeout(240)
+def test_two_processes_equal_one(place, finished):
+    """Two processes on loopback, one device each: one log, one checkpoint, the losses of a single process."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    cluster = ["run_id=two", "distributed.mode=on", f"distributed.coordinator=localhost:{port}"]
+    cluster += ["distributed.num_processes=2"]
+    pair = [subprocess.Popen(**command(place, *cluster, f"distributed.process_id={i}")) for i in range(2)]
+    outputs = [process.communicate(timeout=200) for process in pair]
+    for process, (_, error) in zip(pair, outputs, strict=True):
+        assert process.returncode == 0, error
+    directory = place / "outputs" / "two"
+    np.testing.assert_allclose(losses(directory), losses(finished[0]), rtol=2e-4)
+    steps = [row["step"] for row in rows(directory) if row["split"] == "train"]
+    assert steps == sorted(set(steps)), "more than one process wrote the log"
+    assert outputs[1][0] == "", "only process 0 prints"
+    assert final_digests(directory)
+
+
+@pytest.mark.timeout(240)
+def test_a_sweep_keeps_its_jobs_apart(place):
+    line = command(place, "seed=0,1", "trainer.epochs=1", "plots=false")
+    line["args"].insert(2, "-m")
+    done = subprocess.run(**line)
+    assert done.returncode == 0, done.stderr
+    made = sorted(p.name for p in (place / "outputs").glob("run-*"))
+    assert len(made) == 2
+    first, second = (json.loads((place / "outputs" / name / "result.json").read_text()) for name in made)
+    assert first["valid/rel_l2"] != second["valid/rel_l2"]
+    # Alone it gives the same numbers: nothing leaked from the job before.
+    shutil.rmtree(place / "outputs" / made[1])
+    assert subprocess.run(**command(place, "seed=1", "trainer.epochs=1", "plots=false")).returncode == 0
+    shutil.rmtree(place / "outputs" / made[0])
+    assert subprocess.run(**command(place, "seed=0", "trainer.epochs=1", "plots=false")).returncode == 0
+    alone = [json.loads((place / "outputs" / name / "result.json").read_text()) for name in made]
+    assert [r["valid/rel_l2"] for r in alone] == [first["valid/rel_l2"], second["valid/rel_l2"]]
+
+
+@pytest.mark.timeout(120)
+def test_a_diverging_run_stops_and_keeps_its_checkpoint(place):
+    from training.restore import saved_steps
+
+    huge = ("run_id=huge", "optimizer.learning_rate=1e30", "optimizer/schedule@optimizer.schedule=null")
+    with pytest.raises(NonFiniteLoss, match=r"loss at step \d+: got (nan|inf), wanted a finite number"):
+        train(place, *huge[:2])
+    for step in saved_steps(place / "outputs" / "huge" / "checkpoints"):
+        assert step > 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("operator.n_modes=[64,64]", r"n_modes: got \(64, 64\) on a grid of shape \(16, 16\)"),
+        ("operator.n_modes=[4]", r"operator: got 1 space axes, wanted 2"),
+        ("+operator.hiden_channels=3", r"hiden_channels"),
+        ("+loss.ordr=1", r"ordr"),
+        ("operator._target_=os.system", r"got 'os.system', wanted a class or function"),
+        ("data.batch_size=12", r"batch_size: got 12 for 8 devices"),
+        ("data.batch_size=64", r"batch_size: got 64"),
+        ("data.normalize_inputs=chanel", r"data.normalize_inputs: got 'chanel'"),
+        ("mesh.data=9", r"mesh.data: got 9"),
+    ],
+)
+@pytest.mark.timeout(60)
+def test_bad_input_is_refused_before_anything_is_trained(place, bad, message):
+    with pytest.raises(ValueError, match=message):
+        train(place, "run_id=bad", bad)
+
+
+@pytest.mark.timeout(60)
+def test_checkpoint_of_another_model(place, finished):
+    """The folder's config was edited to match: the arrays still do not."""
+    directory = place / "outputs" / "stranger"
+    shutil.copytree(finished[0] / "checkpoints", directory / "checkpoints")
+    with pytest.raises(Exception, match=r"(?s)shape|missing|extra"):
+        train(place, "run_id=stranger", "operator.hidden_channels=12")
+
+
+def test_portions_do_not_depend_on_where_a_run_begins():
+    whole = list(portions(0, 50, 10, 4))
+    assert [count for _, count in whole] == [4, 4, 2] * 5
+    for start in {first for first, _ in whole}:
+        assert list(portions(start, 50, 10, 4)) == [p for p in whole if p[0] >= start]
