@@ -59,12 +59,12 @@ class Normalizer:
     def encode(self, u: Values) -> Float[Array, "*b c"]:
         """Physical to normalised, u (*batch, *space, channels)."""
         mean, scale = self._broadcast(u)
-        return (u - mean) / scale
+        return (jnp.asarray(u) - mean) / scale
 
     def decode(self, z: Values) -> Float[Array, "*b c"]:
         """Normalised to physical."""
         mean, scale = self._broadcast(z)
-        return z * scale + mean
+        return jnp.asarray(z) * scale + mean
 
     def _broadcast(self, u: Values) -> tuple[Array, Array]:
         shape = jnp.shape(self.mean)

@@ -138,7 +138,7 @@ def test_killed_while_writing(heat, tmp_path):
     assert not list(log.glob("*.partial*"))
     fresh = ensure(heat, SplitSpec("train", 400, 7, (SMALL,)), tmp_path / "fresh", devices=jax.devices()[:1])
     (made,) = log.glob("*.h5")
-    assert made.read_bytes() == fresh[SMALL].read_bytes()
+    assert same(made, fresh[SMALL])
 
 
 @dataclasses.dataclass(frozen=True)
