@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -76,7 +77,9 @@ class SampleLog:
             StorageError: on a full disk; the log stays and a second call continues from it.
         """
         temporary = self.path.with_name(self.path.name + ".tmp")
-        needed = self.samples * self.sample_bytes
+        needed = self.samples * (self.sample_bytes + 128) + 2**16  # chunk index and header included
+        # Before HDF5 starts: after a failed write at its own close it may take the process down.
+        prepare_folder(self.target.parent, needed)
         try:
             with explain_full_disk(self.target, needed):
                 with h5py.File(temporary, "w") as file:
@@ -167,9 +170,23 @@ def explain_full_disk(path: Path, needed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Holds the folder for one writer among all processes; a killed holder frees it."""
+    """Holds the folder for one writer among all processes; a killed holder frees it.
+
+    Raises:
+        StorageError: on a file system without locks, where two writers could not be told apart.
+    """
     with open(folder / ".lock", "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: another process is generating here, waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StorageError(
+                error.errno or errno.EIO,
+                f"{folder}: got a file system without locks ({error.strerror}), wanted one; point SPECTRAL_DATA to "
+                "another, or generate there once and copy the files here",
+            ) from error
         yield
 
 

@@ -9,6 +9,7 @@ import pytest
 from data import writer
 from data.errors import StorageError
 from data.generation import ensure
+from data.schema import read_metadata
 from data.writer import SampleLog, prepare_folder
 
 
@@ -80,13 +81,17 @@ def test_full_disk_while_finishing_loses_nothing(heat, split, files, tmp_path, m
     assert again[12, 10].read_bytes() == files[12, 10].read_bytes()
 
 
-def test_too_small_disk_is_seen_before_solving(heat, split, tmp_path, monkeypatch):
+def test_too_small_disk_is_seen_before_anything_is_done(heat, split, files, log, tmp_path, monkeypatch):
+    metadata = read_metadata(files[12, 10])
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     monkeypatch.setattr("data.generation._solve", None)
     needed = 22 * 2 * (12 * 10 + 24 * 20) * 4 * 2  # samples, times, points, bytes; the log and the file
     with pytest.raises(StorageError, match=f"1,000 bytes free, wanted {needed:,}"):
         ensure(heat, split, tmp_path)
+    with pytest.raises(StorageError, match="1,000 bytes free"):  # HDF5 is not even started
+        log.finish(metadata)
+    assert log.path.exists()
 
 
 def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
@@ -100,3 +105,12 @@ def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be written"):
         prepare_folder(tmp_path / "file" / "below", needed=12)
+
+
+def test_file_system_without_locks(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(writer.fcntl, "flock", no_locks)
+    with pytest.raises(StorageError, match="without locks"), writer.exclusive(tmp_path):
+        pass
