@@ -101,8 +101,8 @@ from spectral.transforms import rfftn
 grid = Grid(samples.metadata.shape, samples.metadata.extent)
 figure, axes = plt.subplots(figsize=(5, 3.5))
 for name, fields in (("force", samples.x), ("vorticity", samples.y)):
-    spectrum = shell_spectrum(rfftn(fields[..., 0], axes=(1, 2)), grid)
-    axes.loglog(np.arange(1, spectrum.shape[-1]), np.mean(spectrum, axis=0)[1:], label=name)
+    k, power = shell_spectrum(rfftn(fields[..., 0], axes=(1, 2)), grid)
+    axes.loglog(k[1:], np.mean(power, axis=0)[1:], label=name)
 axes.set(xlabel="wavenumber", ylabel="power in the shell")
 axes.legend()
 plt.show()

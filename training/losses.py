@@ -34,7 +34,7 @@ class RelativeL2:
 
     def __call__(self, prediction: Float[Array, "*bxc"], target: Float[Array, "*bxc"]) -> Float[Array, "*b"]:
         axes = _space_axes(target.ndim, len(self.extent))
-        error, size = (jnp.sqrt(jnp.sum(v**2, axis=axes)) for v in (prediction - target, target))
+        error, size = (_root(jnp.sum(v**2, axis=axes)) for v in (prediction - target, target))
         return jnp.mean(error / (size + EPSILON), axis=-1)
 
 
@@ -69,10 +69,7 @@ class RelativeH1:
             return jnp.sum(total, axis=axes)
 
         ratio = squared(prediction - target) / (squared(target) + EPSILON**2)
-        # A perfect prediction has a finite gradient (zero), not 0 * inf.
-        positive = ratio > 0
-        root = jnp.where(positive, jnp.sqrt(jnp.where(positive, ratio, 1.0)), 0.0)
-        return jnp.mean(root, axis=-1)
+        return jnp.mean(_root(ratio), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,3 +98,9 @@ class RelativeSobolev:
 
 def _space_axes(ndim: int, space: int) -> Sequence[int]:
     return tuple(range(ndim - 1 - space, ndim - 1))
+
+
+def _root(squared: Array) -> Array:
+    """Square root with derivative 0 at 0: a perfect prediction has a gradient, not 0 times infinity."""
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)

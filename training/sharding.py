@@ -53,7 +53,7 @@ def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
 def collectives(hlo: str) -> dict[str, int]:
     """How many collectives of each kind a compiled program holds."""
     kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
-    counts = {kind: len(re.findall(rf"= [^=]*\b{kind}(?:-start)?\(", hlo)) for kind in kinds}
+    counts = {kind: len(re.findall(rf" {kind}(?:-start)?\(", hlo)) for kind in kinds}
     return {kind: count for kind, count in counts.items() if count}
 
 
