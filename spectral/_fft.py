@@ -121,6 +121,18 @@ def _scale(n: int, like: jax.Array) -> jax.Array:
     return jnp.asarray(scale.reshape((1,) * (like.ndim - 1) + (-1,)), like.dtype)
 
 
+def dctn(u: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    for axis in axes:
+        u = dct(u, axis)
+    return u
+
+
+def idctn(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    for axis in axes:
+        x = idct(x, axis)
+    return x
+
+
 def forward_cosine(u: jax.Array, n_modes: Sequence[int], axes: tuple[int, ...]) -> jax.Array:
     for axis, count in zip(axes, n_modes, strict=True):
         size = u.shape[axis]

@@ -20,11 +20,6 @@ def check_axes(ndim: int, axes: Sequence[int], n_modes: Sequence[int] | None = N
     return result
 
 
-def check_basis(basis: str) -> None:
-    if basis not in ("fourier", "cosine"):
-        raise ValueError(f"basis: got {basis!r}, wanted 'fourier' or 'cosine'")
-
-
 def kept_shape(n_modes: Sequence[int], shape: Sequence[int], basis: Basis = "fourier") -> tuple[int, ...]:
     """Sizes of the truncated spectrum of a field.
 

@@ -127,7 +127,6 @@ def resize(u: Num[Array, "..."], shape: Sequence[int], axes: Sequence[int]) -> F
         Exact to round-off for fields band-limited below the Nyquist frequency of both grids. What a smaller grid
         cannot hold is left out, not aliased.
     """
-    u = jnp.asarray(u)
     axes = check_axes(u.ndim, axes, shape)
     last = tuple(range(-len(axes), 0))
     u = jnp.moveaxis(u, axes, last)

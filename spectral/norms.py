@@ -14,7 +14,9 @@ from .grid import Grid
 from .transforms import rfftn
 
 
-def inner_product(u_hat: Spectrum, v_hat: Spectrum, grid: Grid, symbol: np.ndarray | None = None) -> Float[Array, "..."]:
+def inner_product(
+    u_hat: Spectrum, v_hat: Spectrum, grid: Grid, symbol: np.ndarray | None = None
+) -> Float[Array, "..."]:
     """Integral over the box of u times S v: volume * Re sum_k w_k s_k conj(u_hat_k) v_hat_k.
 
     Args:

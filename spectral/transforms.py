@@ -4,6 +4,7 @@ Coefficients are amplitudes ("forward" norm): u(x) = sum_f c_f exp(2 pi i f x / 
 number of points, so a spectrum computed on one grid can be evaluated on another.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,8 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, Num
 
-from . import _fft
-from ._modes import Basis, check_axes, check_basis, kept_shape
+from . import _fft, _matmul
+from ._modes import Basis, check_axes, kept_shape
+from .plan import plan
+from .sharded import over_batch, space_is_sharded, spread_space
 
 __all__ = [
     "Backend",
@@ -20,9 +23,11 @@ __all__ = [
     "dctn",
     "fftn",
     "forward",
+    "forward_planes",
     "idctn",
     "ifftn",
     "inverse",
+    "inverse_planes",
     "irfftn",
     "kept_shape",
     "rfftn",
@@ -36,6 +41,29 @@ def _real(u: jax.Array) -> jax.Array:
     if jnp.iscomplexobj(u):
         raise ValueError(f"u: got {u.dtype}, wanted a real array; fftn takes complex ones")
     return u if u.dtype == jnp.float64 else u.astype(jnp.float32)
+
+
+def _settle(
+    backend: str,
+    array: jax.Array,
+    axes: tuple[int, ...],
+    shape: Sequence[int],
+    n_modes: Sequence[int],
+    basis: str,
+) -> str:
+    """Settles "auto" for a transform between a field of `shape` and its modes, one of which is `array`."""
+    if basis not in ("fourier", "cosine"):
+        raise ValueError(f"basis: got {basis!r}, wanted 'fourier' or 'cosine'")
+    if backend not in ("auto", "fft", "matmul"):
+        raise ValueError(f"backend: got {backend!r}, wanted 'auto', 'fft' or 'matmul'")
+    if backend != "auto":
+        return backend
+    if space_is_sharded():
+        return "matmul"
+    after = max(axes) + 1
+    channels = math.prod(array.shape[after:])
+    batch = math.prod(n for a, n in enumerate(array.shape[:after]) if a not in axes)
+    return plan(shape, n_modes, channels=channels, batch=batch, dtype=array.dtype, basis=basis).backend
 
 
 def rfftn(u: Num[Array, "..."], axes: Sequence[int]) -> Complex[Array, "..."]:
@@ -53,8 +81,8 @@ def rfftn(u: Num[Array, "..."], axes: Sequence[int]) -> Complex[Array, "..."]:
     Accuracy:
         Round-off: about eps log2(N) relative to the largest amplitude.
     """
-    u = jnp.asarray(u)
-    return _fft.rfftn(_real(u), check_axes(u.ndim, axes))
+    axes = check_axes(u.ndim, axes)
+    return over_batch(lambda u: _fft.rfftn(u, axes), _real(u), axes)
 
 
 def irfftn(u_hat: Complex[Array, "..."], shape: Sequence[int], axes: Sequence[int]) -> Float[Array, "..."]:
@@ -80,17 +108,19 @@ def irfftn(u_hat: Complex[Array, "..."], shape: Sequence[int], axes: Sequence[in
             f"u_hat: got sizes {got} on axes {axes}, wanted {wanted} for a field of shape {shape}; "
             "change resolution with spectral.filters.resize_spectrum"
         )
-    return _fft.irfftn(u_hat, shape, axes)
+    return over_batch(lambda u_hat: _fft.irfftn(u_hat, shape, axes), u_hat, axes)
 
 
 def fftn(u: Inexact[Array, "..."], axes: Sequence[int]) -> Complex[Array, "..."]:
     """Whole spectrum of a complex field, in NumPy's order, as amplitudes."""
-    return _fft.fftn(u, check_axes(u.ndim, axes))
+    axes = check_axes(u.ndim, axes)
+    return over_batch(lambda u: _fft.fftn(u, axes), u, axes)
 
 
 def ifftn(u_hat: Complex[Array, "..."], axes: Sequence[int]) -> Complex[Array, "..."]:
     """Complex field of a whole spectrum; the inverse of `fftn`."""
-    return _fft.ifftn(u_hat, check_axes(u_hat.ndim, axes))
+    axes = check_axes(u_hat.ndim, axes)
+    return over_batch(lambda u_hat: _fft.ifftn(u_hat, axes), u_hat, axes)
 
 
 def dctn(u: Num[Array, "..."], axes: Sequence[int]) -> Float[Array, "..."]:
@@ -100,18 +130,47 @@ def dctn(u: Num[Array, "..."], axes: Sequence[int]) -> Float[Array, "..."]:
 
     Sum of squares is preserved. `forward(..., basis="cosine")` is this, cut, over sqrt(number of points).
     """
-    u = _real(jnp.asarray(u))
-    for axis in check_axes(u.ndim, axes):
-        u = _fft.dct(u, axis)
-    return u
+    u = _real(u)
+    axes = check_axes(u.ndim, axes)
+    return over_batch(lambda u: _fft.dctn(u, axes), u, axes)
 
 
 def idctn(x: Num[Array, "..."], axes: Sequence[int]) -> Float[Array, "..."]:
     """Inverse of `dctn`."""
-    x = _real(jnp.asarray(x))
-    for axis in check_axes(x.ndim, axes):
-        x = _fft.idct(x, axis)
-    return x
+    x = _real(x)
+    axes = check_axes(x.ndim, axes)
+    return over_batch(lambda x: _fft.idctn(x, axes), x, axes)
+
+
+def forward_planes(
+    u: Num[Array, "..."], n_modes: Sequence[int], *, axes: Sequence[int], backend: Backend = "auto"
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The Fourier coefficients of `forward` as a (real, imaginary) pair, for operators that mix real planes."""
+    u = _real(u)
+    axes = check_axes(u.ndim, axes, n_modes)
+    shape = [u.shape[a] for a in axes]
+    if _settle(backend, u, axes, shape, n_modes, "fourier") == "fft":
+        c = over_batch(lambda u: _fft.forward_fourier(u, n_modes, axes), u, axes)
+        return c.real, c.imag
+    return _matmul.forward_fourier(spread_space(u, axes[0]), n_modes, axes)
+
+
+def inverse_planes(
+    re: Float[Array, "..."],
+    im: Float[Array, "..."],
+    shape: Sequence[int],
+    *,
+    axes: Sequence[int],
+    backend: Backend = "auto",
+) -> Float[Array, "..."]:
+    """`inverse` of Fourier coefficients given as a (real, imaginary) pair."""
+    re, im = _real(re), _real(im)
+    axes = check_axes(re.ndim, axes, shape)
+    n_modes = [re.shape[a] for a in axes[:-1]] + [2 * re.shape[axes[-1]] - 1]
+    if _settle(backend, re, axes, shape, n_modes, "fourier") == "fft":
+        c = jax.lax.complex(re, im)
+        return over_batch(lambda c: _fft.inverse_fourier(c, shape, axes), c, axes)
+    return spread_space(_matmul.inverse_fourier(re, im, shape, axes), axes[0])
 
 
 def forward(
@@ -126,7 +185,7 @@ def forward(
 
     Fourier: c_f = 1/N sum_j u_j exp(-2 pi i f.j/S), on every axis but the last for the ascending signed
     frequencies -(k//2) .. k - k//2 - 1 with k = min(n, S), on the last for 0 .. min(n//2, S//2).
-    Cosine: c_k = 1/N sum_j u_j phi_k(j), phi_0 = 1, phi_k = sqrt(2) cos(pi k (2j + 1) / (2S)), k = 0 .. min(n, S) - 1.
+    Cosine: c_k = 1/N sum_j u_j phi_k(j), phi_0 = 1, phi_k = sqrt(2) cos(pi k (2j + 1) / (2S)), k < min(n, S).
 
     Args:
         u: real field, any layout; below float32 it is cast to float32.
@@ -138,13 +197,22 @@ def forward(
     Returns:
         Amplitudes (complex for Fourier, real for cosine), sizes `kept_shape(n_modes, S, basis)` on `axes`.
 
+    Raises:
+        ValueError: for a complex field, axes or mode counts that do not fit it, an unknown basis or backend.
+
     Accuracy:
         Round-off: the backends agree to about 1e-6 (float32) and 1e-15 (float64) of the largest amplitude.
     """
-    u = _real(jnp.asarray(u))
+    if basis == "fourier":
+        u = _real(u)
+        axes = check_axes(u.ndim, axes, n_modes)
+        return jax.lax.complex(*forward_planes(u, n_modes, axes=axes, backend=backend))
+    u = _real(u)
     axes = check_axes(u.ndim, axes, n_modes)
-    check_basis(basis)
-    return (_fft.forward_fourier if basis == "fourier" else _fft.forward_cosine)(u, n_modes, axes)
+    shape = [u.shape[a] for a in axes]
+    if _settle(backend, u, axes, shape, n_modes, basis) == "fft":
+        return over_batch(lambda u: _fft.forward_cosine(u, n_modes, axes), u, axes)
+    return _matmul.forward_cosine(spread_space(u, axes[0]), n_modes, axes)
 
 
 def inverse(
@@ -170,7 +238,15 @@ def inverse(
 
     Returns:
         Field of `shape` on `axes`.
+
+    Raises:
+        ValueError: for axes or a shape that do not fit the coefficients, an unknown basis or backend.
     """
+    if basis == "fourier":
+        return inverse_planes(coeffs.real, coeffs.imag, shape, axes=axes, backend=backend)
+    coeffs = _real(coeffs)
     axes = check_axes(coeffs.ndim, axes, shape)
-    check_basis(basis)
-    return (_fft.inverse_fourier if basis == "fourier" else _fft.inverse_cosine)(coeffs, shape, axes)
+    n_modes = [coeffs.shape[a] for a in axes]
+    if _settle(backend, coeffs, axes, shape, n_modes, basis) == "fft":
+        return over_batch(lambda c: _fft.inverse_cosine(c, shape, axes), coeffs, axes)
+    return spread_space(_matmul.inverse_cosine(coeffs, shape, axes), axes[0])
