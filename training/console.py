@@ -48,7 +48,7 @@ class Console:
         self._printed = now
         text = f"step {step:,}/{last:,} ({step / last:.0%})  {_values(values)}"
         if step > first and step < last:
-            text += f"  {_duration((last - step) * (now - begin) / (step - first))} left"
+            text += f"  {format_duration((last - step) * (now - begin) / (step - first))} left"
         self._rich.print(text)
 
     def result(self, result: Mapping[str, Any]) -> None:
@@ -99,7 +99,8 @@ def _values(values: Numbers) -> str:
     return "  ".join(f"{name} {format_number(value)}" for name, value in values.items())
 
 
-def _duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
+    """Minutes and seconds, hours where there are any."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
