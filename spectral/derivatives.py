@@ -17,13 +17,14 @@ from .grid import Grid
 Spectrum = Complex[Array, "..."]
 
 
-def _symbol(values: np.ndarray, u_hat: jax.Array) -> jax.Array:
+def symbol(values: np.ndarray, u_hat: jax.Array) -> jax.Array:
     """A symbol in the precision of the spectrum, broadcast against its batch axes."""
     dtype = u_hat.dtype if np.iscomplexobj(values) else u_hat.real.dtype
     return jnp.asarray(values.reshape((1,) * (u_hat.ndim - values.ndim) + values.shape), dtype)
 
 
-def _check(u_hat: jax.Array, grid: Grid) -> None:
+def check_spectrum(u_hat: jax.Array, grid: Grid) -> None:
+    """Raises ValueError unless the last axes of u_hat are the half spectrum of the grid."""
     if tuple(u_hat.shape[-grid.ndim :]) != grid.spectrum_shape:
         raise ValueError(
             f"u_hat: got shape {u_hat.shape}, wanted [..., {', '.join(map(str, grid.spectrum_shape))}], "
@@ -35,7 +36,7 @@ def _check_vector(v_hat: Sequence[jax.Array], grid: Grid) -> None:
     if len(v_hat) != grid.ndim:
         raise ValueError(f"v_hat: got {len(v_hat)} components, wanted {grid.ndim}, one per axis of {grid}")
     for component in v_hat:
-        _check(component, grid)
+        check_spectrum(component, grid)
 
 
 def derivative(u_hat: Spectrum, grid: Grid, axis: int, order: int = 1) -> Spectrum:
@@ -47,9 +48,9 @@ def derivative(u_hat: Spectrum, grid: Grid, axis: int, order: int = 1) -> Spectr
         axis: 0 .. grid.ndim - 1.
         order: number of derivatives.
     """
-    _check(u_hat, grid)
+    check_spectrum(u_hat, grid)
     k = (grid.derivative_wavenumbers if order % 2 else grid.wavenumbers)[axis]
-    return _symbol((1j * k) ** order, u_hat) * u_hat
+    return symbol((1j * k) ** order, u_hat) * u_hat
 
 
 def gradient(u_hat: Spectrum, grid: Grid) -> tuple[Spectrum, ...]:
@@ -82,8 +83,8 @@ def curl(v_hat: Sequence[Spectrum], grid: Grid) -> Spectrum | tuple[Spectrum, ..
 
 def laplacian(u_hat: Spectrum, grid: Grid) -> Spectrum:
     """Laplacian of u, symbol -|k|^2."""
-    _check(u_hat, grid)
-    return _symbol(-grid.wavenumber_squared, u_hat) * u_hat
+    check_spectrum(u_hat, grid)
+    return symbol(-grid.wavenumber_squared, u_hat) * u_hat
 
 
 def inverse_laplacian(u_hat: Spectrum, grid: Grid) -> Spectrum:
@@ -91,8 +92,8 @@ def inverse_laplacian(u_hat: Spectrum, grid: Grid) -> Spectrum:
 
     Mind the sign: the stream function of -Laplacian psi = omega is `-inverse_laplacian(omega_hat, grid)`.
     """
-    _check(u_hat, grid)
-    return _symbol(-grid.inverse_wavenumber_squared, u_hat) * u_hat
+    check_spectrum(u_hat, grid)
+    return symbol(-grid.inverse_wavenumber_squared, u_hat) * u_hat
 
 
 def leray_projection(v_hat: Sequence[Spectrum], grid: Grid) -> tuple[Spectrum, ...]:
@@ -105,9 +106,9 @@ def leray_projection(v_hat: Sequence[Spectrum], grid: Grid) -> tuple[Spectrum, .
     wavenumbers = grid.derivative_wavenumbers
     squared = sum(k**2 for k in np.broadcast_arrays(*wavenumbers))
     inverse = np.where(squared > 0, 1 / np.where(squared > 0, squared, 1), 0)
-    ks = [_symbol(k, v_hat[0]) for k in wavenumbers]
+    ks = [symbol(k, v_hat[0]) for k in wavenumbers]
     potential = sum((k * v for k, v in zip(ks, v_hat, strict=True)), start=jnp.zeros_like(v_hat[0]))
-    potential = potential * _symbol(inverse, v_hat[0])
+    potential = potential * symbol(inverse, v_hat[0])
     return tuple(v - k * potential for k, v in zip(ks, v_hat, strict=True))
 
 

@@ -1,98 +1,142 @@
-"""Norms of periodic fields by Parseval's identity, and spectra by wavenumber shells.
+"""Norms, inner products and shell spectra of periodic fields by Parseval's identity.
 
-With amplitudes, mean(u v) = Re sum_k w_k conj(u_hat_k) v_hat_k over the half spectrum with weights w_k of 1 or 2.
-Norms are integrals over the box (they carry the square root of its volume), exact for fields the grid resolves.
+Functions of a spectrum take whole half spectra [*batch, *modes] of amplitudes (`spectral.transforms.rfftn`); every
+norm integrates over the box of the grid, so its value does not depend on the number of points.
 """
 
-import jax
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Num
 
-from .derivatives import Spectrum, _check
+from ._modes import check_axes
+from .derivatives import check_spectrum, symbol
 from .grid import Grid
 from .transforms import rfftn
 
 
-def inner_product(
-    u_hat: Spectrum, v_hat: Spectrum, grid: Grid, symbol: np.ndarray | None = None
-) -> Float[Array, "..."]:
-    """Integral over the box of u times S v: volume * Re sum_k w_k s_k conj(u_hat_k) v_hat_k.
+def sobolev_weights(grid: Grid, s: float, alpha: float = 1.0) -> Float[np.ndarray, "..."]:
+    """Parseval weights |box| (alpha + |k|^2)^s of every stored mode, conjugate partners counted in.
 
     Args:
-        u_hat: half spectrum [..., *spectrum_shape] of a real field.
-        v_hat: another one, or the same.
-        grid: the grid of both.
-        symbol: real multiplier s_k on the half spectrum; 1 by default.
+        grid: the grid of the field.
+        s: order, any real number; negative orders weigh the large scales.
+        alpha: shift; 0 gives the homogeneous norm, which leaves out the mean for every s.
 
     Returns:
-        One number per leading index.
+        float64 weights of `grid.spectrum_shape`.
+
+    Raises:
+        ValueError: for negative alpha.
     """
-    _check(u_hat, grid)
-    _check(v_hat, grid)
-    weights = np.broadcast_to(grid.rfft_weights, grid.spectrum_shape) * (1.0 if symbol is None else symbol)
-    product = u_hat.real * v_hat.real + u_hat.imag * v_hat.imag
-    axes = tuple(range(-grid.ndim, 0))
-    weights = jnp.asarray(weights, product.dtype).reshape((1,) * (product.ndim - grid.ndim) + weights.shape)
-    return grid.volume * jnp.sum(weights * product, axis=axes)
-
-
-def l2_norm(u: Float[Array, "..."], grid: Grid) -> Float[Array, "..."]:
-    """Root of the integral of u^2 over the box; u is [..., *space]."""
-    return jnp.sqrt(jnp.sum(u**2, axis=tuple(range(-grid.ndim, 0))) * grid.cell_measure)
-
-
-def sobolev_weights(grid: Grid, s: float, alpha: float = 1.0) -> np.ndarray:
-    """(alpha + |k|^2)^s on the half spectrum; for alpha = 0 the mean (k = 0) has weight 0."""
+    if alpha < 0:
+        raise ValueError(f"alpha: got {alpha}, wanted a shift >= 0; 0 is the homogeneous norm")
     base = alpha + grid.wavenumber_squared
-    return np.where(base > 0, np.where(base > 0, base, 1.0) ** s, 0.0)
+    powers = np.where(base > 0, np.where(base > 0, base, 1.0) ** s, 0.0)
+    return grid.volume * grid.rfft_weights * powers
 
 
-def sobolev_norm_of_spectrum(u_hat: Spectrum, grid: Grid, s: float, alpha: float = 1.0) -> Float[Array, "..."]:
-    """H^s norm from a half spectrum: see `sobolev_norm`."""
-    squared = inner_product(u_hat, u_hat, grid, sobolev_weights(grid, s, alpha))
-    # The root has no derivative at zero; the norm of nothing is taken to have none (0) rather than infinity.
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+def inner_product(
+    u_hat: Complex[Array, "..."],
+    v_hat: Complex[Array, "..."],
+    grid: Grid,
+    s: float = 0.0,
+    *,
+    alpha: float = 1.0,
+) -> Float[Array, "*b"]:
+    """Inner product of H^s: |box| sum_k (alpha + |k|^2)^s Re(conj(u_k) v_k) over the full spectrum.
 
-
-def sobolev_norm(u: Float[Array, "..."], grid: Grid, s: float, *, alpha: float = 1.0) -> Float[Array, "..."]:
-    """H^s norm of a periodic field: |u|_s^2 = volume * sum_k (alpha + |k|^2)^s |u_hat_k|^2.
+    The default s = 0 is the L2 product, the integral of u v.
 
     Args:
-        u: field [..., *space].
-        grid: its grid; k are angular wavenumbers, in 1 / length.
-        s: order; 0 is L2, 1 is H1, negative orders are the dual norms and weigh large scales.
-        alpha: 1 for the usual norm, 0 for the homogeneous seminorm (which ignores the mean).
+        u_hat: spectrum [*batch, *modes].
+        v_hat: spectrum of the same shape.
+        grid: the grid of both fields.
+        s: order.
+        alpha: shift, see `sobolev_weights`.
 
     Returns:
-        One number per leading index, in the unit of u times length^(ndim/2 - s).
-
-    Accuracy: round-off for resolved fields; of high orders in float32, eps times the largest weight.
-    Source: Cao et al., "Spectral-Refiner", section on norms, with s the true order.
+        One value per batch entry.
     """
-    return sobolev_norm_of_spectrum(rfftn(u, range(u.ndim - grid.ndim, u.ndim)), grid, s, alpha)
+    check_spectrum(u_hat, grid)
+    check_spectrum(v_hat, grid)
+    product = u_hat.real * v_hat.real + u_hat.imag * v_hat.imag
+    return jnp.sum(symbol(sobolev_weights(grid, s, alpha), u_hat) * product, axis=_last(grid))
 
 
-def shell_spectrum(u_hat: Complex[Array, "..."], grid: Grid) -> tuple[np.ndarray, jax.Array]:
+def spectrum_norm(u_hat: Complex[Array, "..."], grid: Grid, s: float, *, alpha: float = 1.0) -> Float[Array, "*b"]:
+    """`sobolev_norm` of a field given by its spectrum [*batch, *modes]."""
+    return jnp.sqrt(inner_product(u_hat, u_hat, grid, s, alpha=alpha))
+
+
+def sobolev_norm(
+    u: Num[Array, "..."],
+    grid: Grid,
+    s: float,
+    *,
+    alpha: float = 1.0,
+    axes: Sequence[int] | None = None,
+) -> Float[Array, "*b"]:
+    """H^s norm, ||u||_s^2 = |box| sum_k (alpha + |k|^2)^s |u_k|^2, for any real order s.
+
+    Args:
+        u: real field.
+        grid: its grid.
+        s: order; 0 is L2, -1 the dual norm of residuals.
+        alpha: shift; 0 gives the homogeneous norm, which leaves out the mean.
+        axes: the spatial axes of u, by default the last ones.
+
+    Returns:
+        One norm per entry of the other axes, in the unit of u times length^(d/2 - s).
+
+    Accuracy:
+        Exact to round-off for fields the grid resolves, at any resolution. The derivative of the norm is infinite
+        at u = 0.
+    """
+    last = _last(grid)
+    u = jnp.moveaxis(u, check_axes(u.ndim, last if axes is None else axes), last)
+    return spectrum_norm(rfftn(u, last), grid, s, alpha=alpha)
+
+
+def l2_norm(u: Num[Array, "..."], grid: Grid, *, axes: Sequence[int] | None = None) -> Float[Array, "*b"]:
+    """L2 norm sqrt(integral u^2) by the rectangle rule, without a transform.
+
+    Args:
+        u: real field.
+        grid: its grid.
+        axes: the spatial axes of u, by default the last ones.
+    """
+    axes = check_axes(u.ndim, _last(grid) if axes is None else axes)
+    return jnp.sqrt(grid.cell_measure * jnp.sum(u**2, axis=axes))
+
+
+def shell_spectrum(u_hat: Complex[Array, "..."], grid: Grid) -> Float[Array, "*b shells"]:
     """Mean square of a field by shells of wavenumber.
 
-    P_j = sum over |k| in [(j - 1/2) k_1, (j + 1/2) k_1) of |u_hat_k|^2, both signs counted, with k_1 the smallest
-    wavenumber of the box (2 pi over its longest side). Every mode is in one shell, so sum_j P_j = mean(u^2).
+    E_j = sum of |u_k|^2 over the full spectrum, j - 1/2 <= |k| / k_0 < j + 1/2
+
+    with the fundamental wavenumber k_0 = 2 pi / (longest side). Shells reach into the corners of the spectrum, so
+    their sum is mean(u^2); cut at min(N) // 2 for the shells that lie in it whole. The kinetic energy spectrum is
+    half the sum of this over the velocity components.
 
     Args:
-        u_hat: half spectrum [..., *spectrum_shape].
-        grid: its grid.
+        u_hat: spectrum [*batch, *modes].
+        grid: the grid of the field.
 
     Returns:
-        Shell wavenumbers j k_1 in 1 / length [shells], and P [..., shells] in the unit of u squared.
+        [*batch, shells], shell j at index j.
     """
-    _check(u_hat, grid)
+    check_spectrum(u_hat, grid)
     fundamental = 2 * np.pi / max(grid.extent)
-    shells = np.floor(np.sqrt(grid.wavenumber_squared) / fundamental + 0.5).astype(np.int32).ravel()
-    count = int(shells.max()) + 1
-    weights = np.broadcast_to(grid.rfft_weights, grid.spectrum_shape).ravel()
-    power = (u_hat.real**2 + u_hat.imag**2).reshape(-1, shells.size)
-    power = power * jnp.asarray(weights, power.dtype)[None]
-    summed = jax.vmap(lambda p: jax.ops.segment_sum(p, jnp.asarray(shells), count))(power)
-    return np.arange(count) * fundamental, summed.reshape(*u_hat.shape[: -grid.ndim], count)
+    # The small shift keeps a |k| that is exactly on an edge, such as 2.5, from falling to either side by round-off.
+    shell = np.floor(np.sqrt(grid.wavenumber_squared) / fundamental + 0.5 + 1e-9).astype(int).ravel()
+    power = symbol(np.broadcast_to(grid.rfft_weights, grid.spectrum_shape), u_hat)
+    power = power * (u_hat.real**2 + u_hat.imag**2)
+    power = power.reshape(*u_hat.shape[: u_hat.ndim - grid.ndim], -1)
+    empty = jnp.zeros((*power.shape[:-1], int(shell.max()) + 1), power.dtype)
+    return empty.at[..., shell].add(power)
+
+
+def _last(grid: Grid) -> tuple[int, ...]:
+    return tuple(range(-grid.ndim, 0))
