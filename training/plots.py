@@ -299,8 +299,8 @@ def _pi(turns: float) -> str:
 
 def _spectrum(field: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Mean over samples of every shell that holds something and lies inside the square of kept wavenumbers."""
-    k, power = shell_spectrum(rfftn(jnp.asarray(field), range(1, field.ndim)), grid)
-    power = np.asarray(power).mean(0)
+    power = np.asarray(shell_spectrum(rfftn(jnp.asarray(field), range(1, field.ndim)), grid)).mean(0)
+    k = np.arange(len(power)) * 2 * math.pi / max(grid.extent)
     largest = min(math.pi / h for h in grid.spacing) * (1 + 1e-6)
     keep = (k > 0) & (k <= largest) & (power > 0)
     return k[keep], power[keep]
