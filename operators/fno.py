@@ -78,7 +78,7 @@ class FNO(Operator):
         channel_mlp_expansion: int | float = 0.5,
         channel_mlp_skip: str | None = "soft-gating",
         fno_skip: str | None = "linear",
-        domain_padding: int | float | Sequence[float] | None = None,
+        domain_padding: int | float | Sequence[int | float] | None = None,
         domain_padding_mode: str = "symmetric",
         factorization: str | None = None,
         rank: Rank = 1.0,

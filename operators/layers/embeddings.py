@@ -18,7 +18,7 @@ class GridEmbedding(nnx.Module):
         boundaries: (a, b) for every axis, the unit interval by default.
     """
 
-    def __init__(self, ndim: int, boundaries: Sequence[tuple[float, float]] | None = None) -> None:
+    def __init__(self, ndim: int, boundaries: Sequence[tuple[int | float, int | float]] | None = None) -> None:
         self.boundaries = tuple((float(a), float(b)) for a, b in boundaries or [(0.0, 1.0)] * ndim)
         if len(self.boundaries) != ndim:
             raise ValueError(f"boundaries: got {len(self.boundaries)} for {ndim} axes, wanted one (a, b) per axis")

@@ -19,7 +19,7 @@ class DomainPadding(nnx.Module):
         ValueError: for a negative fraction, a wrong number of them, or another mode.
     """
 
-    def __init__(self, fraction: int | float | Sequence[float], ndim: int, *, mode: str = "symmetric") -> None:
+    def __init__(self, fraction: int | float | Sequence[int | float], ndim: int, *, mode: str = "symmetric") -> None:
         if isinstance(fraction, int | float):
             fraction = [fraction] * ndim
         self.fraction = tuple(float(f) for f in fraction)

@@ -27,8 +27,10 @@ def make_weight(
     """The weight of a factorization by its name: None or "dense", "Tucker", "CP", "TT" (any case).
 
     Raises:
-        ValueError: for another name.
+        ValueError: for another name, or a rank that is not positive.
     """
+    if isinstance(rank, float) and rank <= 0:
+        raise ValueError(f"rank: got {rank}, wanted a positive share of the dense parameters, such as 0.1")
     name = (factorization or "dense").lower()
     if name == "dense":
         return DenseWeight(in_channels, out_channels, modes, std=std, rngs=rngs)

@@ -1,0 +1,108 @@
+"""What every operator must do, whatever it is; a new class adds one line to EXAMPLES."""
+
+import io
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from operator_testing import apply, apply_to, build, sample
+
+import operators
+from operators import FNO, TFNO
+
+SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
+
+EXAMPLES = {
+    "FNO": lambda ndim: FNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
+    "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
+}
+
+
+def test_every_operator_has_an_example():
+    assert set(EXAMPLES) == set(operators.__all__)
+    for name in operators.__all__:
+        assert issubclass(getattr(operators, name), operators.base.Operator)
+
+
+@pytest.fixture(scope="module", params=sorted(EXAMPLES))
+def make(request):
+    return EXAMPLES[request.param]
+
+
+@pytest.fixture(scope="module")
+def operator(make):
+    return build(lambda: make(2))
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_shape_and_dtype(make, ndim):
+    operator = build(lambda: make(ndim))
+    assert (operator.in_channels, operator.out_channels, operator.ndim) == (2, 3, ndim)
+    v = apply(operator, sample(2, *SHAPES[ndim], 2))
+    assert v.shape == (2, *SHAPES[ndim], 3) and v.dtype == jnp.float32
+    assert np.isfinite(v).all() and np.std(v) > 0
+
+
+def test_any_leading_axes(operator):
+    u = sample(2, 3, 10, 13, 2)
+    v = apply(operator, u)
+    assert v.shape == (2, 3, 10, 13, 3)
+    # Batch entries do not see each other; round-off of another batch size.
+    np.testing.assert_allclose(apply(operator, u[1, 2]), v[1, 2], atol=1e-6)
+
+
+def test_every_parameter_has_a_gradient(operator):
+    u = sample(2, 10, 13, 2)
+    graph, params, rest = nnx.split(operator, nnx.Param, ...)
+    grads = jax.jit(jax.grad(lambda p: jnp.square(nnx.merge(graph, p, rest)(u)).mean()))(params)
+    for path, grad in nnx.to_flat_state(grads):
+        assert np.isfinite(grad[...]).all(), path
+        assert np.any(np.asarray(grad[...]) != 0), path
+
+
+def test_jit_equals_eager(operator):
+    u = sample(2, 10, 13, 2)
+    # Fusion changes the order of float32 sums.
+    np.testing.assert_allclose(apply(operator, u), operator(u), atol=2e-6)
+
+
+@pytest.mark.parametrize("shape", [(20, 26), (9, 15), (3, 16)])
+def test_other_resolutions(operator, shape):
+    v = apply(operator, sample(1, *shape, 2))
+    assert v.shape == (1, *shape, 3) and np.isfinite(v).all()
+
+
+def test_output_on_another_grid(operator):
+    u = jnp.broadcast_to(jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)[None, :, None, None], (1, 16, 14, 2))
+    same = apply(operator, u)
+    finer = apply_to(operator, u, (32, 42))
+    assert finer.shape == (1, 32, 42, 3)
+    # Common points of the two grids; only the last activation's aliasing differs.
+    assert np.abs(finer[:, ::2, ::3] - same).max() < 1e-2 * np.abs(same).max()
+
+
+def test_save_and_load(make, operator):
+    u = sample(2, 10, 13, 2)
+    flat = dict(nnx.to_flat_state(nnx.state(operator, nnx.Param)))
+    file = io.BytesIO()
+    np.savez(file, **{"/".join(map(str, path)): np.asarray(leaf[...]) for path, leaf in flat.items()})
+    file.seek(0)
+    stored = np.load(file)
+
+    other = build(lambda: make(2), seed=1)
+    assert np.abs(apply(other, u) - apply(operator, u)).max() > 1e-3
+    state = nnx.state(other, nnx.Param)
+    pure = nnx.to_pure_dict(state)
+    loaded = jax.tree_util.tree_map_with_path(
+        lambda path, _: jnp.asarray(stored["/".join(str(getattr(p, "key", p)) for p in path)]), pure
+    )
+    nnx.replace_by_pure_dict(state, loaded)
+    nnx.update(other, state)
+    np.testing.assert_array_equal(apply(other, u), apply(operator, u))
+
+
+def test_wrong_input_is_named(operator):
+    with pytest.raises(ValueError, match=r"wanted \[\*batch, 2 spatial axes, 2 channels\]"):
+        operator(sample(2, 10, 13, 5))

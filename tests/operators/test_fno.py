@@ -1,0 +1,140 @@
+"""FNO and TFNO as whole networks: sizes, resolutions, options."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from operator_testing import apply, apply_to, build, sample
+
+from operators import FNO, TFNO
+
+
+@pytest.mark.parametrize(
+    ("cls", "modes", "width", "options", "count"),
+    [
+        (FNO, 16, 64, {}, 4_769_473),
+        (TFNO, 16, 64, {}, 529_233),
+        (FNO, 12, 64, {}, 2_803_393),
+        (TFNO, 12, 64, {}, 362_017),
+        (FNO, 16, 24, {}, 671_113),
+        (TFNO, 16, 24, {}, 74_905),
+        (FNO, 64, 64, {"projection_channel_ratio": 4}, 69_265_345),
+        (TFNO, 64, 64, {"projection_channel_ratio": 4}, 7_211_353),
+        (TFNO, 64, 64, {"projection_channel_ratio": 4, "factorization": "CP", "rank": 0.01}, 753_601),
+        (TFNO, 64, 64, {"projection_channel_ratio": 4, "factorization": "CP", "rank": 0.0065}, 511_329),
+        (TFNO, 64, 64, {"projection_channel_ratio": 4, "rank": 0.01}, 732_689),
+        (TFNO, 64, 64, {"projection_channel_ratio": 4, "factorization": "TT", "rank": 0.01}, 742_249),
+        (FNO, 8, 24, {}, 191_881),
+    ],
+    ids=str,
+)
+def test_parameter_counts(cls, modes, width, options, count):
+    operator = nnx.eval_shape(lambda: cls((modes, modes), 1, 1, width, rngs=nnx.Rngs(0), **options))
+    assert sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(nnx.state(operator, nnx.Param))) == count
+
+
+def smooth(n: int) -> np.ndarray:
+    """The same random trigonometric polynomial of degree 8 on any grid, [1, n, n, 1]."""
+    rng = np.random.default_rng(0)
+    x = np.arange(n) / n
+    field = np.zeros((n, n))
+    for kx in range(-8, 9):
+        for ky in range(9):
+            amplitude, phase = rng.normal() * np.exp(-0.3 * math.hypot(kx, ky)), rng.uniform(0, 2 * np.pi)
+            field += amplitude * np.cos(2 * np.pi * (kx * x[:, None] + ky * x[None]) + phase)
+    return field[None, ..., None].astype(np.float32)
+
+
+def test_resolutions_agree():
+    """Convolutions are exact, activations alias: the difference between grids is small and falls with resolution."""
+    fno = FNO((12, 12), 1, 1, 32, positional_embedding=None, rngs=nnx.Rngs(0))
+    outputs = {n: np.asarray(apply(fno, smooth(n))) for n in (32, 64, 128)}
+    differences = []
+    for n in (32, 64):
+        fine = outputs[2 * n][:, ::2, ::2]
+        differences.append(np.linalg.norm(fine - outputs[n]) / np.linalg.norm(fine))
+    assert differences[1] < differences[0] and differences[1] < 1e-2
+
+
+def test_without_channel_mlp_there_is_one_activation():
+    make = functools.partial(FNO, (4,), 1, 1, 4, n_layers=2, use_channel_mlp=False, non_linearity=jnp.sin)
+    fno, u = build(lambda: make(rngs=nnx.Rngs(0))), sample(2, 16, 1)
+
+    @jax.jit
+    def by_hand(fno, u):
+        first, last = fno.blocks
+        x = fno.lifting(fno.embedding(u))
+        x = jnp.sin(first.conv(x) + first.fno_skip(x))
+        return fno.projection(last.conv(x) + last.fno_skip(x))
+
+    np.testing.assert_allclose(apply(fno, u), by_hand(fno, u), atol=1e-6)
+
+
+def test_remat_changes_memory_only():
+    u = sample(2, 16, 16, 1)
+
+    def loss_and_gradient(remat):
+        fno = build(lambda: FNO((6, 6), 1, 1, 4, norm="group_norm", n_layers=2, remat=remat, rngs=nnx.Rngs(0)))
+        graph, params = nnx.split(fno)
+        step = jax.jit(jax.value_and_grad(lambda p: jnp.square(nnx.merge(graph, p)(u)).mean()))
+        return step(params), str(jax.make_jaxpr(step)(params))
+
+    (plain, grads), text = loss_and_gradient(False)
+    (again, grads_again), text_again = loss_and_gradient(True)
+    assert "remat" in text_again and "remat" not in text
+    np.testing.assert_allclose(plain, again, rtol=1e-6)
+    for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(grads_again), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6 * max(1e-3, np.abs(a).max()), rtol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["symmetric", "one-sided"])
+def test_domain_padding_of_every_grid(mode):
+    options = {"n_layers": 2, "domain_padding": [0.25, 0], "domain_padding_mode": mode}
+    fno, u = build(lambda: FNO((4, 4), 1, 2, 4, rngs=nnx.Rngs(0), **options)), sample(1, 12, 9, 1)
+    assert apply(fno, u).shape == (1, 12, 9, 2)
+    assert apply_to(fno, u, (24, 18)).shape == (1, 24, 18, 2)
+
+
+def test_bf16_mixing_is_close_to_float32():
+    u = jnp.asarray(smooth(16))
+    full, half = (
+        build(lambda kind=kind: FNO((6, 6), 1, 1, 8, n_layers=2, spectral_dtype=kind, rngs=nnx.Rngs(0)))
+        for kind in ("f32", "bf16")
+    )
+    a, b = apply(full, u), apply(half, u)
+    assert b.dtype == jnp.float32
+    assert 0 < np.linalg.norm(a - b) / np.linalg.norm(a) < 1e-2
+
+
+def test_float64_runs_in_float64(x64):
+    """Parameters cast to float64 agree between implementations to its round-off: nothing falls back to float32."""
+    results = []
+    for implementation in ("factorized", "reconstructed"):
+        options = {"n_layers": 1, "rank": 0.5, "implementation": implementation}
+        tfno = build(lambda options=options: TFNO((4, 4), 1, 1, 4, rngs=nnx.Rngs(0), **options))
+        tfno = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tfno)
+        results.append(apply(tfno, jnp.asarray(smooth(12), jnp.float64)))
+    assert results[0].dtype == jnp.float64
+    np.testing.assert_allclose(*results, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"n_layers": 0}, "n_layers: got 0"),
+        ({"positional_embedding": "sinusoidal"}, "positional_embedding: got"),
+        ({"norm": "layer"}, "norm: got"),
+        ({"fno_skip": "conv"}, "skip: got"),
+        ({"factorization": "svd"}, "factorization: got"),
+        ({"lifting_channel_ratio": 0.1}, "hidden_channels: got 0"),
+        ({"domain_padding": -1.0}, "domain_padding: got"),
+    ],
+    ids=str,
+)
+def test_bad_options_are_named(options, match):
+    with pytest.raises(ValueError, match=match):
+        nnx.eval_shape(lambda: FNO((4, 4), 1, 1, 4, rngs=nnx.Rngs(0), **options))
