@@ -1,0 +1,6 @@
+"""Evolution equations on periodic boxes: one file per equation, one interface."""
+
+from .base import Equation
+from .navier_stokes import NavierStokes
+
+__all__ = ["Equation", "NavierStokes"]

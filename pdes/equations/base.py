@@ -1,0 +1,43 @@
+"""What a time stepper, a rollout or a refiner may ask of an equation."""
+
+import abc
+
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from spectral.derivatives import symbol
+from spectral.grid import Grid
+
+
+class Equation(abc.ABC):
+    """A semi-linear evolution equation on a periodic box whose linear part is diagonal in Fourier space.
+
+        d u_hat / dt = linear * u_hat + nonlinear(u_hat)
+
+    The state is one unbatched half spectrum u_hat[kx, ky] in NumPy's order, in amplitudes (`spectral.transforms`);
+    batches go through `jax.vmap`. `linear` is a NumPy float64 array of `grid.spectrum_shape`, so that steppers
+    can work out their coefficients in full precision before they cast them to that of the state.
+    """
+
+    grid: Grid
+    linear: np.ndarray
+
+    @abc.abstractmethod
+    def nonlinear(self, u_hat: Complex[Array, "kx ky"]) -> Complex[Array, "kx ky"]:
+        """Everything but the linear term, forcing included."""
+
+    @abc.abstractmethod
+    def to_spectral(self, u: Float[Array, "x y"]) -> Complex[Array, "kx ky"]:
+        """Field on the grid -> a state: the amplitudes that the equation keeps."""
+
+    @abc.abstractmethod
+    def to_physical(self, u_hat: Complex[Array, "kx ky"]) -> Float[Array, "x y"]:
+        """State -> field on the grid."""
+
+    @abc.abstractmethod
+    def invariants(self, u_hat: Complex[Array, "kx ky"]) -> dict[str, Float[Array, ""]]:
+        """Quantities that the nonlinear term conserves when nothing forces the flow."""
+
+    def rhs(self, u_hat: Complex[Array, "kx ky"]) -> Complex[Array, "kx ky"]:
+        """The whole right-hand side, d u_hat / dt."""
+        return symbol(self.linear, u_hat) * u_hat + self.nonlinear(u_hat)

@@ -1,0 +1,88 @@
+"""Random initial vorticities of two-dimensional turbulence."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from spectral.derivatives import velocity_from_vorticity
+from spectral.grid import Grid
+from spectral.transforms import irfftn
+
+from . import diagnostics
+from .random_fields import random_spectrum
+
+AXES = (0, 1)
+
+
+def mcwilliams(
+    key: jax.Array,
+    grid: Grid,
+    peak: float = 4.0,
+    energy: float | None = None,
+    convention: Literal["1984", "torch_cfd"] = "1984",
+) -> Float[Array, "x y"]:
+    """Vorticity of McWilliams' isolated-vortex experiment: a narrow band of Gaussian modes of given energy.
+
+    E|psi_hat_k|^2 ~ d(k)  ("1984")   or   E|psi_hat_k|^2 ~ d(k)^2  ("torch_cfd"),   d(k) = 1 / (k (1 + (k/k0)^4))
+
+    The paper prescribes the square of the amplitude; torch-cfd multiplies the amplitude by d, which is steeper, and
+    normalises mean(|u|^2) instead of its half to 1/2.
+
+    Args:
+        key: random key; the same flow on every grid up to the normalisation, which sums the modes of the grid.
+        grid: two axes.
+        peak: k0, 1 / length.
+        energy: mean(|u|^2)/2 of every sample, by default 0.5 ("1984") or 0.25 ("torch_cfd").
+        convention: see above.
+
+    Returns:
+        Mean-free vorticity, 1 / time.
+
+    Raises:
+        ValueError: for another convention.
+
+    Source:
+        McWilliams 1984 (J. Fluid Mech. 146), section 2; Cao et al. 2025 (arXiv 2405.17211) for torch-cfd.
+    """
+    conventions = {"1984": (1, 0.5), "torch_cfd": (2, 0.25)}
+    if convention not in conventions:
+        raise ValueError(f"convention: got {convention!r}, wanted one of {', '.join(conventions)}")
+    power, default = conventions[convention]
+    k2 = grid.wavenumber_squared
+    k = np.sqrt(np.where(k2 > 0, k2, 1))
+    w_hat = random_spectrum(key, grid, k**4 * (k * (1 + (k / peak) ** 4)) ** -power)
+    ratio = (default if energy is None else energy) / diagnostics.energy(w_hat, grid)
+    return irfftn(w_hat * jnp.sqrt(ratio), grid.shape, AXES)
+
+
+def filtered_vorticity(
+    key: jax.Array, grid: Grid, peak: float = 4.0, max_speed: float = 5.0, variance: float = 0.25
+) -> Float[Array, "x y"]:
+    """Vorticity of a random solenoidal velocity whose spectrum is log-normal in |k|.
+
+    E|u_hat_k|^2 ~ (p(k)/k)^2,    p(k) = exp(-(log k - log k0 - s)^2 / 2s) / k,    s = variance
+
+    Args:
+        key: random key; the same flow on every grid up to the normalisation, which looks at the points of the grid.
+        grid: two axes.
+        peak: k0, 1 / length: the mode of p.
+        max_speed: largest |u| on the grid, length / time.
+        variance: s, of log k.
+
+    Returns:
+        Mean-free vorticity, 1 / time.
+
+    Source:
+        Kochkov et al. 2021 (PNAS 118): start of the Kolmogorov flows. They filter both components of white noise,
+        project and rescale three times; the exact projection of that noise has one mode along k-perp, drawn here.
+    """
+    k2 = grid.wavenumber_squared
+    k = np.sqrt(np.where(k2 > 0, k2, 1))
+    density = np.exp(-((np.log(k / peak) - variance) ** 2) / (2 * variance)) / k
+    w_hat = random_spectrum(key, grid, density**2)
+    velocity = irfftn(jnp.stack(velocity_from_vorticity(w_hat, grid)), grid.shape, (1, 2))
+    speed = jnp.sqrt(jnp.max(jnp.sum(velocity**2, axis=0)))
+    return irfftn(w_hat * (max_speed / speed), grid.shape, AXES)

@@ -1,0 +1,114 @@
+"""Gaussian random fields on periodic boxes: the same key is the same function on every grid."""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from spectral.grid import Grid
+from spectral.transforms import irfftn
+
+
+@dataclasses.dataclass(frozen=True)
+class Covariance:
+    """The covariance operator scale (-Lap + shift)^(-power).
+
+    Its eigenfunctions exp(i k x) have norm 1 for the measure that gives the box the volume 1, so a sample is
+    f = sum_k f_hat_k exp(i k x) with E|f_hat_k|^2 = scale (|k|^2 + shift)^(-power), and var f is their sum.
+
+    Args:
+        scale: sigma^2.
+        shift: tau^2, 1 / length^2.
+        power: alpha; samples have about alpha - 1 derivatives in two dimensions.
+    """
+
+    scale: float
+    shift: float
+    power: float
+
+    def eigenvalues(self, grid: Grid) -> Float[np.ndarray, "..."]:
+        """E|f_hat_k|^2 on the half spectrum."""
+        return self.scale * (grid.wavenumber_squared + self.shift) ** -self.power
+
+    def __str__(self) -> str:
+        return f"{self.scale:g} (-Lap + {self.shift:g} I)^-{self.power:g}"
+
+
+def li_covariance(
+    convention: Literal["li_paper", "li_code", "li_code_cfloat"] = "li_paper", tau: float = 7.0, alpha: float = 2.5
+) -> Covariance:
+    """The initial vorticity of Li et al. 2021, of which there are three versions that differ in variance only.
+
+    | convention | covariance | variance on the unit torus |
+    |---|---|---|
+    | "li_paper" | tau^(3/2) (-Lap + tau^2)^-alpha, as printed | 0.00185 |
+    | "li_code" | 2 tau^(2 alpha - 2) (-Lap + tau^2)^-alpha, as the published script draws it | 0.0686 |
+    | "li_code_cfloat" | half of that: forks that draw unit-variance complex noise | 0.0343 |
+
+    Raises:
+        ValueError: for another name.
+
+    Source:
+        Li et al. 2021 (arXiv 2010.08895), section 5.3, and its script random_fields.py.
+    """
+    scales = {
+        "li_paper": tau**1.5,
+        "li_code": 2 * tau ** (2 * alpha - 2),
+        "li_code_cfloat": tau ** (2 * alpha - 2),
+    }
+    if convention not in scales:
+        raise ValueError(f"convention: got {convention!r}, wanted one of {', '.join(scales)}")
+    return Covariance(scales[convention], tau**2, alpha)
+
+
+def gaussian_random_field(key: jax.Array, grid: Grid, covariance: Covariance) -> Float[Array, "..."]:
+    """A mean-free sample of N(0, covariance) on the points of a grid.
+
+    Args:
+        key: random key; it fixes the function, the grid only says where it is evaluated and how many modes it has.
+        grid: one to three axes.
+        covariance: of the whole family; the constant mode is left out.
+
+    Returns:
+        Field [*space], in the default float type.
+
+    Accuracy:
+        The modes below N/2 are exact, those above are missing.
+    """
+    axes = tuple(range(grid.ndim))
+    return irfftn(random_spectrum(key, grid, covariance.eigenvalues(grid)), grid.shape, axes)
+
+
+def random_spectrum(key: jax.Array, grid: Grid, variance: np.ndarray) -> Complex[Array, "..."]:
+    """Independent Gaussian amplitudes of a real field, E|f_hat_k|^2 = variance_k.
+
+    Args:
+        key: random key. A mode's number depends on the key and on its signed frequencies alone.
+        grid: one to three axes.
+        variance: one number per mode of the half spectrum, even in k.
+
+    Returns:
+        Half spectrum, Hermitian, zero at k = 0 and at Nyquist frequencies (which stand for two modes at once).
+    """
+    modes = np.stack([m.ravel() for m in np.broadcast_arrays(*grid.modes)])
+    # On the plane where the last frequency is zero both signs are stored: draw one of each pair, conjugate the other.
+    leading = modes[:-1]
+    first = np.take_along_axis(leading, np.argmax(leading != 0, axis=0)[None], axis=0)[0] if len(leading) else 0
+    flip = (modes[-1] == 0) & (first < 0)
+    own = np.where(flip, -modes, modes).astype(np.int32).view(np.uint32)
+
+    def draw(frequencies: jax.Array) -> jax.Array:
+        own_key = key
+        for axis in range(grid.ndim):
+            own_key = jax.random.fold_in(own_key, frequencies[axis])
+        return jax.random.normal(own_key, (2,))
+
+    noise = jax.vmap(draw, in_axes=1)(jnp.asarray(own))
+    single = [2 * np.abs(m) == n for m, n in zip(modes, grid.shape, strict=True)]
+    dropped = np.logical_or.reduce([*single, (modes == 0).all(axis=0)])
+    std = np.where(dropped, 0, np.sqrt(variance.ravel() / 2))
+    parts = noise * jnp.asarray(np.stack([std, np.where(flip, -std, std)], axis=1), noise.dtype)
+    return jax.lax.complex(parts[:, 0], parts[:, 1]).reshape(grid.spectrum_shape)
