@@ -1,5 +1,6 @@
 """A run from its config to its result: the whole control flow on one screen."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from .logging import RunLogger
 from .loop import fit, resident_train, stream_train
 from .metrics import standard_metrics
 from .sharding import check_batch, collectives, make_mesh, replicated
-from .step import TrainState, init_state, make_chunk, make_update, split_operator
+from .step import TrainState, init_state, make_chunk, make_update, parameter_table, split_operator
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -56,15 +57,17 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
         logger.message(f"run {folder}")
         sets = build.build_datasets(settings)
         normalizers = build.build_normalizers(settings, sets.train)
-        if main:
-            directory.write_normalizers(folder, *normalizers)
 
         # Operator: shapes first, then parameters made on the devices.
         metadata = sets.train.metadata
         create = build.build_operator(settings, metadata.shape, sets.train.channels)
         key = jax.random.key(settings.seed)
         model_of, shapes = split_operator(nnx.eval_shape(create, key))
-        num_params = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+        table = parameter_table(shapes)
+        num_params = sum(math.prod(shape) for shape in table.values())
+        if main:
+            directory.write_normalizers(folder, *normalizers)
+            directory.write_json(folder / "parameters.json", table)
         logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
 
         # Optimizer, loss, step.
@@ -193,11 +196,7 @@ def _draw(folder: Path, sets, predictions) -> None:
     from . import plots, report
 
     for name, prediction in predictions.items():
-        samples = sets[name]
-        count = len(prediction)
-        plots.fields(
-            folder / "plots" / f"{name}_fields.png", samples.x[:count], samples.y[:count], prediction, samples.metadata
-        )
-        plots.spectra(folder / "plots" / f"{name}_spectra.png", samples.y[:count], prediction, samples.metadata)
+        plots.fields(folder / "plots" / f"{name}_fields.png", sets[name], prediction)
+        plots.spectra(folder / "plots" / f"{name}_spectra.png", sets[name], prediction)
     plots.curves(folder / "plots" / "curves.png", folder / "metrics.jsonl")
     report.write_report(folder)

@@ -139,3 +139,9 @@ def split_operator(operator: nnx.Module) -> tuple[Callable[[PyTree], nnx.Module]
         return nnx.merge(graph, state, rest)
 
     return model_of, nnx.to_pure_dict(params)
+
+
+def parameter_table(params: PyTree) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every parameter array, names joined by slashes."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(params)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
