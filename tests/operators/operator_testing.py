@@ -15,12 +15,12 @@ apply = jax.jit(lambda module, u: module(u))
 apply_to = jax.jit(lambda module, u, shape: module(u, shape), static_argnums=2)
 
 
-def build(make: Callable[[], Module], *, seed: int = 0) -> Module:
+def build(make: Callable[[], Module], *, seed: int = 0, scale: float = 0.4) -> Module:
     """A module with NumPy's random numbers for parameters: its own initialisers take seconds to compile."""
     rng = np.random.default_rng(seed)
     module = nnx.eval_shape(make)
     state = jax.tree.map(
-        lambda leaf: jnp.asarray(0.4 * rng.normal(size=leaf.shape), leaf.dtype), nnx.state(module, nnx.Param)
+        lambda leaf: jnp.asarray(scale * rng.normal(size=leaf.shape), leaf.dtype), nnx.state(module, nnx.Param)
     )
     nnx.update(module, state)
     return module

@@ -51,7 +51,8 @@ def smooth(n: int) -> np.ndarray:
 
 def test_resolutions_agree():
     """Convolutions are exact, activations alias: the difference between grids is small and falls with resolution."""
-    fno = FNO((12, 12), 1, 1, 32, positional_embedding=None, rngs=nnx.Rngs(0))
+    # About the size that PyTorch's initialisation gives 32 channels.
+    fno = build(lambda: FNO((12, 12), 1, 1, 32, positional_embedding=None, rngs=nnx.Rngs(0)), scale=0.15)
     outputs = {n: np.asarray(apply(fno, smooth(n))) for n in (32, 64, 128)}
     differences = []
     for n in (32, 64):
@@ -75,10 +76,10 @@ def test_without_channel_mlp_there_is_one_activation():
 
 
 def test_remat_changes_memory_only():
-    u = sample(2, 16, 16, 1)
+    u = sample(2, 16, 1)
 
     def loss_and_gradient(remat):
-        fno = build(lambda: FNO((6, 6), 1, 1, 4, norm="group_norm", n_layers=2, remat=remat, rngs=nnx.Rngs(0)))
+        fno = build(lambda: FNO((6,), 1, 1, 4, norm="group_norm", n_layers=2, remat=remat, rngs=nnx.Rngs(0)))
         graph, params = nnx.split(fno)
         step = jax.jit(jax.value_and_grad(lambda p: jnp.square(nnx.merge(graph, p)(u)).mean()))
         return step(params), str(jax.make_jaxpr(step)(params))
@@ -91,18 +92,19 @@ def test_remat_changes_memory_only():
         np.testing.assert_allclose(a, b, atol=1e-6 * max(1e-3, np.abs(a).max()), rtol=1e-4)
 
 
-@pytest.mark.parametrize("mode", ["symmetric", "one-sided"])
-def test_domain_padding_of_every_grid(mode):
-    options = {"n_layers": 2, "domain_padding": [0.25, 0], "domain_padding_mode": mode}
-    fno, u = build(lambda: FNO((4, 4), 1, 2, 4, rngs=nnx.Rngs(0), **options)), sample(1, 12, 9, 1)
-    assert apply(fno, u).shape == (1, 12, 9, 2)
-    assert apply_to(fno, u, (24, 18)).shape == (1, 24, 18, 2)
+def test_domain_padding():
+    fno = build(lambda: FNO((4,), 1, 2, 4, n_layers=1, domain_padding=0.25, rngs=nnx.Rngs(0)))
+    u = sample(1, 12, 1)
+    x = fno.lifting(fno.embedding(u))
+    x = fno.blocks[0](jnp.pad(x, ((0, 0), (3, 3), (0, 0))))
+    np.testing.assert_allclose(apply(fno, u), fno.projection(x)[:, 3:-3], atol=1e-6)
+    assert apply_to(fno, u, (24,)).shape == (1, 24, 2)
 
 
 def test_bf16_mixing_is_close_to_float32():
     u = jnp.asarray(smooth(16))
     full, half = (
-        build(lambda kind=kind: FNO((6, 6), 1, 1, 8, n_layers=2, spectral_dtype=kind, rngs=nnx.Rngs(0)))
+        build(lambda kind=kind: FNO((6, 6), 1, 1, 8, n_layers=1, spectral_dtype=kind, rngs=nnx.Rngs(0)))
         for kind in ("f32", "bf16")
     )
     a, b = apply(full, u), apply(half, u)
@@ -115,9 +117,9 @@ def test_float64_runs_in_float64(x64):
     results = []
     for implementation in ("factorized", "reconstructed"):
         options = {"n_layers": 1, "rank": 0.5, "implementation": implementation}
-        tfno = build(lambda options=options: TFNO((4, 4), 1, 1, 4, rngs=nnx.Rngs(0), **options))
+        tfno = build(lambda options=options: TFNO((4,), 1, 1, 4, rngs=nnx.Rngs(0), **options))
         tfno = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tfno)
-        results.append(apply(tfno, jnp.asarray(smooth(12), jnp.float64)))
+        results.append(apply(tfno, jnp.asarray(smooth(12)[:, 0], jnp.float64)))
     assert results[0].dtype == jnp.float64
     np.testing.assert_allclose(*results, rtol=1e-12)
 
