@@ -57,12 +57,14 @@ def ensure(
         DataError: when a file of that name is not what it should be.
     """
     paths = {shape: file_path(generator, split, shape, root) for shape in split.resolutions}
+    # Before the lock: the processes of a pod start their backends together, or not at all.
+    devices = tuple(devices or jax.local_devices())
     if not all(path.exists() for path in paths.values()):
         folder = data_root(root) / generator.name
         prepare_folder(folder, needed=_needed_bytes(generator, split, paths))
         with exclusive(folder):
             missing = {shape: path for shape, path in paths.items() if not path.exists()}
-            _generate(generator, split, missing, tuple(devices or jax.local_devices()))
+            _generate(generator, split, missing, devices)
     for shape, path in paths.items():
         found, wanted = read_metadata(path).content_key, content_key(generator, split, shape)
         if found != wanted:
