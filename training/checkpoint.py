@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, SupportsFloat
 
@@ -20,11 +21,11 @@ from .restore import (
     Restored,
     flatten,
     nest,
-    read_record,
     resolve,
     restore,
     saved_steps,
     score,
+    scores,
     shape_and_dtype,
 )
 
@@ -113,9 +114,8 @@ class Checkpointer:
     @property
     def best_step(self) -> int | None:
         """The step with the best metric, the later one of equals; None when no checkpoint has that metric."""
-        scores = {step: score(read_record(self.directory, step)) for step in self.steps}
-        ranked = [step for step in scores if np.isfinite(scores[step])]
-        return max(ranked, key=lambda step: (scores[step], step), default=None)
+        step, merit = next(iter(scores(self.directory).items()), (None, -math.inf))
+        return step if math.isfinite(merit) else None
 
     def save(
         self,

@@ -4,6 +4,8 @@ import dataclasses
 import gc
 import logging
 import math
+import sys
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -146,7 +148,7 @@ def restore(
             raise CheckpointError(f"no checkpoint of step {step} in {directory}: there are {steps}")
         candidates = [step]
     else:
-        candidates = _best_first(directory, steps) if which == "best" else steps[::-1]
+        candidates = list(scores(directory)) if which == "best" else steps[::-1]
     damaged: list[int] = []
     for candidate in candidates:
         try:
@@ -163,14 +165,15 @@ def restore(
     return None
 
 
-def _best_first(directory: epath.PathLike, steps: Sequence[int]) -> list[int]:
-    scores = {}
-    for step in steps:
+def scores(directory: epath.PathLike) -> dict[int, float]:
+    """Step -> merit of every checkpoint, the best first and of equals the later; minus infinity for damaged ones."""
+    found = {}
+    for step in saved_steps(directory):
         try:
-            scores[step] = score(read_record(directory, step))
+            found[step] = score(read_record(directory, step))
         except CheckpointCorruptError:
-            scores[step] = -math.inf
-    return sorted(steps, key=lambda step: (scores[step], step), reverse=True)
+            found[step] = -math.inf
+    return dict(sorted(found.items(), key=lambda item: (item[1], item[0]), reverse=True))
 
 
 def _restore_step(directory: epath.PathLike, step: int, template: Mapping[str, Any]) -> Restored:
@@ -221,7 +224,7 @@ def _compare(
 ) -> None:
     lines = [f"missing  {name}: wanted {shape_and_dtype(wanted[name])[0]}" for name in wanted if name not in saved]
     lines += [f"extra    {name}: saved {tuple(leaf[0])}" for name, leaf in saved.items() if name not in wanted]
-    for name in wanted.keys() & saved.keys():
+    for name in (name for name in wanted if name in saved):
         shape, dtype = shape_and_dtype(wanted[name])
         if shape != tuple(saved[name][0]):
             lines.append(f"shape    {name}: saved {tuple(saved[name][0])}, wanted {shape}")
@@ -264,12 +267,18 @@ def _reason(error: BaseException) -> str:
 
 
 def _collect_unfinished_reads() -> None:
-    """After a failed read Orbax leaves tasks of a closed event loop behind, each of which would complain."""
+    """After a failed read Orbax leaves tasks of a closed event loop behind, each of which would complain at length.
+
+    Reads under way hold on to them for some milliseconds more.
+    """
     asyncio_log = logging.getLogger("asyncio")
-    was_disabled, asyncio_log.disabled = asyncio_log.disabled, True
+    hook, was_disabled = sys.unraisablehook, asyncio_log.disabled
+    sys.unraisablehook, asyncio_log.disabled = lambda _: None, True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            gc.collect()
+            for _ in range(5):
+                time.sleep(0.05)
+                gc.collect()
     finally:
-        asyncio_log.disabled = was_disabled
+        sys.unraisablehook, asyncio_log.disabled = hook, was_disabled

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -165,6 +166,7 @@ class TestPolicy:
             checkpointer.save(9, make_state(9), metrics={"loss": 0.5})
             checkpointer.save(10, make_state(10), metrics={"loss": 0.6})
             assert checkpointer.restore(make_state(), which="best").step == 9  # the later of equals
+            assert checkpointer.steps == [9, 10]  # step 7, without the metric, is not among the best
         assert restore(tmp_path, make_state(), which="best").state["loader"] == {"step": 9}
 
     def test_largest_is_best(self, tmp_path):
@@ -244,6 +246,21 @@ class TestBadCheckpoints:
             spoil(tmp_path / step, "flip")
         with pytest.raises(CheckpointCorruptError, match=r"those of steps \[1, 2\] are damaged"):
             restore(tmp_path, make_state())
+
+    def test_killed_while_an_old_one_was_deleted(self, tmp_path):
+        with Checkpointer(tmp_path, every=1, keep_latest=3, best_metric="loss", config={}) as checkpointer:
+            for step in (1, 2, 3):
+                checkpointer.save(step, make_state(step), metrics={"loss": 1 / step})
+        (tmp_path / "1" / "_CHECKPOINT_METADATA").unlink()
+        shutil.rmtree(tmp_path / "1" / "state")
+        shutil.rmtree(tmp_path / "2")
+        (tmp_path / "2").mkdir()
+        with Checkpointer(tmp_path, every=1, keep_latest=2, best_metric="loss", config={}) as checkpointer:
+            assert checkpointer.best_step == 3
+            assert checkpointer.restore(make_state()).step == checkpointer.restore(make_state(), which="best").step == 3
+            checkpointer.save(4, make_state(4), metrics={"loss": 4.0})
+            checkpointer.wait()
+            assert checkpointer.steps == [3, 4]
 
     def test_absent(self, tmp_path):
         assert restore(tmp_path / "nothing", make_state()) is None

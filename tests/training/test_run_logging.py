@@ -51,6 +51,9 @@ class TestJsonLines:
         with (broken / "metrics.jsonl").open("a") as file:
             file.write(torn)
         assert read_metrics(broken / "metrics.jsonl")[-1]["step"] == reached
+        JsonLines(broken / "metrics.jsonl").resume(restored)
+        rows = read_metrics(broken / "metrics.jsonl")
+        assert [row["step"] for row in rows if row["split"] == "train"] == list(range(1, restored + 1))
         train(broken, restored + 1, 10, restored)
         assert without_wall(broken / "metrics.jsonl") == without_wall(whole / "metrics.jsonl")
 
