@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, SupportsFloat
@@ -20,6 +19,7 @@ from .restore import (
     CheckpointError,
     Restored,
     flatten,
+    mute_orbax,
     nest,
     resolve,
     restore,
@@ -82,7 +82,7 @@ class Checkpointer:
         self.every = every
         self._best = (best_metric, best_mode)
         self._damaged: set[int] = set()
-        _mute_orbax()
+        mute_orbax()
         with self._report("the folder cannot be written to"):
             _probe(self.directory)
             policies = ocp.training.preservation_policies
@@ -234,12 +234,3 @@ def _probe(directory: epath.Path) -> None:
     probe = directory / f".writable-{jax.process_index()}"
     probe.write_text("")
     probe.unlink()
-
-
-def _from_elsewhere(record: logging.LogRecord) -> bool:
-    return "orbax" not in record.pathname
-
-
-def _mute_orbax() -> None:
-    """Orbax logs a failure many times with its whole trace (1500 lines for a full disk); ours is raised once."""
-    logging.getLogger("absl").addFilter(_from_elsewhere)

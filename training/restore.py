@@ -62,6 +62,15 @@ def resolve(directory: epath.PathLike) -> epath.Path:
     return path if "://" in str(path) else path.expanduser().resolve()
 
 
+def _from_elsewhere(record: logging.LogRecord) -> bool:
+    return "orbax" not in record.pathname
+
+
+def mute_orbax() -> None:
+    """Orbax logs a failure many times with its whole trace (1500 lines for a full disk); ours is raised once."""
+    logging.getLogger("absl").addFilter(_from_elsewhere)
+
+
 def flatten(state: Mapping[str, Any]) -> dict[str, Any]:
     """Leaves by name, such as `params/blocks/0/weight`."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(dict(state))
@@ -140,6 +149,7 @@ def restore(
         CheckpointMismatchError: names, shapes or kinds of numbers differ; lists them.
         CheckpointCorruptError: every candidate is damaged.
     """
+    mute_orbax()
     if which not in ("latest", "best"):
         raise ValueError(f'which: got {which!r}, wanted "latest" or "best"')
     steps = saved_steps(directory)
