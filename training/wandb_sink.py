@@ -75,7 +75,7 @@ class WandbSink:
             tags=settings.tags or None,
             settings=wandb.Settings(silent=True, console="off"),
         )
-        if self._run.url:
+        if mode == "online":
             log.info("W&B: %s", self._run.url)
 
     def log(self, step: int, split: str, metrics: Numbers, wall: Numbers) -> None:
