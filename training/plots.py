@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -60,13 +60,16 @@ def fields(path: str | Path, samples: Samples, prediction: Float[np.ndarray, "n 
     with _figure(path, *_size(samples.metadata, len(picks))) as figure:
         for row, (sample, channel) in enumerate(picks):
             source = min(channel, samples.x.shape[-1] - 1)
-            draw(
-                figure,
-                (len(picks), row),
-                samples.metadata,
-                (samples.x[sample, ..., source], samples.y[sample, ..., channel], prediction[sample, ..., channel]),
-                (_label(samples.metadata, samples.inputs, source), _label(samples.metadata, samples.targets, channel)),
+            content = _Row(
+                samples.x[sample, ..., source],
+                samples.y[sample, ..., channel],
+                prediction[sample, ..., channel],
+                _label(samples.metadata, samples.inputs, source),
+                _label(samples.metadata, samples.targets, channel),
+                _color_map(samples.x[:count, ..., source]),
+                _color_map(samples.y[:count, ..., channel]),
             )
+            draw(figure, (len(picks), row), samples.metadata, content)
     return Path(path)
 
 
@@ -133,7 +136,7 @@ def curves(path: str | Path, metrics: str | Path) -> Path:
                     axes.plot(steps, values, color=color, linewidth=0.7, alpha=0.35)
                     steps, values = _smooth(steps, values)
                 axes.plot(steps, values, **line)
-            if all(value > 0 for data in group.values() for _, value in data):
+            if title != "learning rate" and all(value > 0 for data in group.values() for _, value in data):
                 axes.set_yscale("log")
             axes.set_ylabel(title)
             axes.set_xlabel("optimizer step")
@@ -165,6 +168,24 @@ def _smooth(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.convolve(steps, kernel, "valid"), np.exp(np.convolve(np.log(values), kernel, "valid"))
 
 
+class _Row(NamedTuple):
+    """What one row shows."""
+
+    source: np.ndarray
+    target: np.ndarray
+    prediction: np.ndarray
+    source_label: str
+    target_label: str
+    source_map: str
+    target_map: str
+
+    @property
+    def error_title(self) -> str:
+        norm = float(np.linalg.norm(self.target))
+        relative = float(np.linalg.norm(self.prediction - self.target)) / norm if norm else math.nan
+        return f"error (relative L2 {relative:.2%})"
+
+
 def _size(metadata: Metadata, rows: int) -> tuple[float, float]:
     if metadata.ndim == 1:
         return 11.0, 2.4 * rows + 0.2
@@ -173,23 +194,23 @@ def _size(metadata: Metadata, rows: int) -> tuple[float, float]:
     return width, width * (0.205 * aspect + 0.04) * rows + 0.2
 
 
-def _line_row(figure: Any, place: tuple[int, int], metadata: Metadata, data: tuple, labels: tuple[str, str]) -> None:
+def _line_row(figure: Any, place: tuple[int, int], metadata: Metadata, content: _Row) -> None:
     """Input | target with prediction | error, over x."""
     rows, row = place
-    source, target, prediction = data
+    source, target, prediction = content[:3]
     n, length = metadata.shape[0], metadata.extent[0]
     x = (np.arange(n) + (0.5 if metadata.grid_type == "cell" else 0.0)) * length / n
     panels = (
-        (labels[0], "input", ((source, {"color": GREY}),)),
+        (content.source_label, "input", ((source, {"color": GREY}),)),
         (
-            labels[1],
+            content.target_label,
             "target and prediction",
             (
                 (target, {"color": BLACK, "label": "target"}),
                 (prediction, {"color": BLUE, "ls": "--", "label": "prediction"}),
             ),
         ),
-        ("prediction $-$ target", _error_title(target, prediction), ((prediction - target, {"color": ORANGE}),)),
+        ("prediction $-$ target", content.error_title, ((prediction - target, {"color": ORANGE}),)),
     )
     for column, (ylabel, title, lines) in enumerate(panels):
         axes = figure.add_subplot(rows, 3, 3 * row + column + 1)
@@ -207,30 +228,26 @@ def _line_row(figure: Any, place: tuple[int, int], metadata: Metadata, data: tup
             axes.legend()
 
 
-def _image_row(figure: Any, place: tuple[int, int], metadata: Metadata, data: tuple, labels: tuple[str, str]) -> None:
+def _image_row(figure: Any, place: tuple[int, int], metadata: Metadata, content: _Row) -> None:
     """Input | target | prediction | error as images."""
     rows, row = place
-    error_title, where = _error_title(*data[1:]), ""
+    source, target, prediction = content[:3]
+    where = ""
     if metadata.ndim == 3:
         middle = metadata.shape[2] // 2
-        data = tuple(field[:, :, middle] for field in data)
+        source, target, prediction = (field[:, :, middle] for field in (source, target, prediction))
         where = f", slice at $z = {middle / metadata.shape[2] * metadata.extent[2]:.3g}$"
-    source, target, prediction = data
-    target_colors = _colors(target)
-    error_limit = float(np.max(np.abs(prediction - target))) or 1.0
+    error = prediction - target
+    # Target and prediction have the limits of the target.
     panels = (
-        (f"input{where}", source, _colors(source), labels[0]),
-        ("target", target, target_colors, None),
-        ("prediction", prediction, target_colors, labels[1]),
-        (
-            error_title,
-            prediction - target,
-            ("PuOr_r", -error_limit, error_limit),
-            "prediction $-$ target",
-        ),
+        (f"input{where}", source, content.source_map, source, content.source_label),
+        ("target", target, content.target_map, target, None),
+        ("prediction", prediction, content.target_map, target, content.target_label),
+        (content.error_title, error, "PuOr_r", error, "prediction $-$ target"),
     )
     previous = None
-    for column, (title, field, (cmap, low, high), label) in enumerate(panels):
+    for column, (title, field, cmap, scale, label) in enumerate(panels):
+        low, high = _limits(scale, cmap)
         axes = figure.add_subplot(rows, 4, 4 * row + column + 1)
         box = (0, metadata.extent[0], 0, metadata.extent[1])
         image = axes.imshow(field.T, origin="lower", extent=box, cmap=cmap, vmin=low, vmax=high)
@@ -253,19 +270,19 @@ def _image_row(figure: Any, place: tuple[int, int], metadata: Metadata, data: tu
         previous = axes
 
 
-def _colors(field: np.ndarray) -> tuple[str, float, float]:
-    """Colour map and limits: symmetric about zero for fields of both signs, both maps safe for colour-blind readers."""
+def _color_map(fields: np.ndarray) -> str:
+    """Diverging for fields of both signs, else sequential; both are safe for colour-blind readers."""
+    low, high = float(fields.min()), float(fields.max())
+    return "RdBu_r" if min(-low, high) > 0.1 * max(-low, high) else "cividis"
+
+
+def _limits(field: np.ndarray, cmap: str) -> tuple[float, float]:
+    """Symmetric about zero for a diverging map."""
     low, high = float(field.min()), float(field.max())
-    if low < 0 < high and min(-low, high) > 0.1 * max(-low, high):
-        limit = max(-low, high)
-        return "RdBu_r", -limit, limit
-    return "cividis", low, high if high > low else low + 1.0
-
-
-def _error_title(target: np.ndarray, prediction: np.ndarray) -> str:
-    norm = float(np.linalg.norm(target))
-    relative = float(np.linalg.norm(prediction - target)) / norm if norm else math.nan
-    return f"error (relative L2 {relative:.2%})"
+    if cmap != "cividis":
+        high = max(-low, high) or 1.0
+        return -high, high
+    return low, high if high > low else low + 1.0
 
 
 def _label(metadata: Metadata, field_map: FieldMap, channel: int) -> str:
