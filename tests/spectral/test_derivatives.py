@@ -1,0 +1,106 @@
+"""Differential operators against derivatives written down by hand, and the identities between them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from spectral import derivatives as D
+from spectral.grid import Grid
+from spectral.transforms import irfftn, rfftn
+
+GRIDS = [Grid((16, 16), (2 * np.pi,)), Grid((15, 18), (1.0, 3.0)), Grid((8, 9, 10), (1.0, 2.0, 0.5))]
+
+
+def spectrum(grid, values):
+    axes = tuple(range(-grid.ndim, 0))
+    return rfftn(jnp.asarray(values), axes)
+
+
+def field(grid, u_hat):
+    return irfftn(u_hat, grid.shape, tuple(range(-grid.ndim, 0)))
+
+
+def random_vector(grid, batch=2):
+    rng = np.random.default_rng(3)
+    return tuple(spectrum(grid, rng.normal(size=(batch, *grid.shape))) for _ in range(grid.ndim))
+
+
+def wave(grid):
+    """cos(sum_a (a + 1) k0_a x_a + 0.3) and its phase's gradient."""
+    k = [(a + 1) * 2 * np.pi / length for a, length in enumerate(grid.extent)]
+    return sum(ka * x for ka, x in zip(k, grid.mesh, strict=True)) + 0.3, k
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_derivatives_of_a_wave(grid, x64):
+    phase, k = wave(grid)
+    u_hat = spectrum(grid, np.cos(phase))
+    k2 = sum(ka**2 for ka in k)
+    # Relative to the largest factor, |k|^order, a derivative is exact to round-off of the transforms.
+    for axis, slope in enumerate(D.gradient(u_hat, grid)):
+        np.testing.assert_allclose(field(grid, slope), -k[axis] * np.sin(phase), atol=1e-14 * grid.size)
+    third = D.derivative(u_hat, grid, 0, order=3)
+    np.testing.assert_allclose(field(grid, third), k[0] ** 3 * np.sin(phase), atol=1e-14 * k[0] ** 3 * grid.size)
+    np.testing.assert_allclose(field(grid, D.laplacian(u_hat, grid)), -k2 * np.cos(phase), atol=1e-13 * k2)
+    np.testing.assert_allclose(field(grid, D.inverse_laplacian(u_hat, grid)), -np.cos(phase) / k2, atol=1e-15)
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_poisson_and_projection(grid, x64):
+    v = random_vector(grid)
+    poisson = D.laplacian(D.inverse_laplacian(v[0], grid), grid)
+    no_mean = v[0].at[(slice(None), *(0,) * grid.ndim)].set(0)
+    assert jnp.linalg.norm(poisson - no_mean) <= 1e-13 * jnp.linalg.norm(no_mean)
+    projected = D.leray_projection(v, grid)
+    again = D.leray_projection(projected, grid)
+    largest = max(np.abs(k).max() for k in grid.wavenumbers)
+    assert jnp.abs(field(grid, D.divergence(projected, grid))).max() <= 1e-13 * largest
+    assert max(jnp.abs(a - b).max() for a, b in zip(projected, again, strict=True)) <= 1e-15
+    # It takes away a gradient and nothing else.
+    potential = D.gradient(v[0], grid)
+    assert max(jnp.abs(c).max() for c in D.leray_projection(potential, grid)) <= 1e-13 * largest
+    for a, b in zip(D.curl(v, grid), D.curl(projected, grid), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-14 * largest)
+
+
+@pytest.mark.parametrize("grid", GRIDS[:2], ids=str)
+def test_velocity_from_vorticity(grid, x64):
+    phase, _ = wave(grid)
+    omega_hat = spectrum(grid, np.cos(phase) + 0.5 * np.sin(2 * phase))
+    velocity = D.velocity_from_vorticity(omega_hat, grid)
+    assert jnp.abs(field(grid, D.divergence(velocity, grid))).max() <= 1e-13
+    np.testing.assert_allclose(D.curl(velocity, grid), omega_hat, atol=1e-14)
+    # A patch of positive vorticity turns anticlockwise: v > 0 on its right, and u < 0 above it.
+    x, y = grid.mesh
+    patch = np.cos(2 * np.pi * x / grid.extent[0]) * np.cos(2 * np.pi * y / grid.extent[1])
+    u, v = (field(grid, c) for c in D.velocity_from_vorticity(spectrum(grid, patch), grid))
+    assert v[grid.shape[0] // 4, 0] > 0 and u[0, grid.shape[1] // 4] < 0
+
+
+def test_curl_of_a_gradient_and_divergence_of_a_curl_vanish(x64):
+    grid = GRIDS[2]
+    v = random_vector(grid)
+    assert max(jnp.abs(c).max() for c in D.curl(D.gradient(v[0], grid), grid)) <= 1e-13
+    assert jnp.abs(D.divergence(D.curl(v, grid), grid)).max() <= 1e-12  # second derivatives: |k|^2 = 5000
+
+
+def test_float32_stays_float32_and_maps():
+    grid = GRIDS[0]
+    omega = np.random.default_rng(0).normal(size=(3, *grid.shape)).astype(np.float32)
+    batched = jax.jit(lambda h: D.velocity_from_vorticity(h, grid))(spectrum(grid, omega))
+    mapped = jax.jit(jax.vmap(lambda h: D.velocity_from_vorticity(h, grid)))(spectrum(grid, omega))
+    for a, b in zip(batched, mapped, strict=True):
+        assert a.dtype == jnp.complex64
+        np.testing.assert_array_equal(a, b)
+
+
+def test_errors_name_what_is_wrong():
+    grid = GRIDS[0]
+    u_hat = jnp.zeros(grid.spectrum_shape, jnp.complex64)
+    with pytest.raises(ValueError, match="16, 9"):
+        D.laplacian(u_hat[:, :-1], grid)
+    with pytest.raises(ValueError, match="1 components, wanted 2"):
+        D.divergence((u_hat,), grid)
+    with pytest.raises(ValueError, match="wanted 2"):
+        D.velocity_from_vorticity(jnp.zeros((8, 9, 6), jnp.complex64), GRIDS[2])
