@@ -25,7 +25,7 @@ def two_thirds_mask(grid: Grid) -> Bool[np.ndarray, "..."]:
     return np.logical_and.reduce(np.broadcast_arrays(*kept))
 
 
-def exponential_filter(grid: Grid, order: int = 36, strength: float = 36.0) -> Float[np.ndarray, "..."]:
+def exponential_filter(grid: Grid, order: int = 36, strength: float | int = 36) -> Float[np.ndarray, "..."]:
     """Smooth low-pass: product over the axes of exp(-strength (|m| / (N/2))^order).
 
     The default leaves everything below about two thirds of the Nyquist frequency alone and takes the highest

@@ -16,7 +16,7 @@ from .grid import Grid
 from .transforms import rfftn
 
 
-def sobolev_weights(grid: Grid, s: float, alpha: float = 1.0) -> Float[np.ndarray, "..."]:
+def sobolev_weights(grid: Grid, s: float | int, alpha: float | int = 1.0) -> Float[np.ndarray, "..."]:
     """Parseval weights |box| (alpha + |k|^2)^s of every stored mode, conjugate partners counted in.
 
     Args:
@@ -41,9 +41,9 @@ def inner_product(
     u_hat: Complex[Array, "..."],
     v_hat: Complex[Array, "..."],
     grid: Grid,
-    s: float = 0.0,
+    s: float | int = 0,
     *,
-    alpha: float = 1.0,
+    alpha: float | int = 1.0,
 ) -> Float[Array, "*b"]:
     """Inner product of H^s: |box| sum_k (alpha + |k|^2)^s Re(conj(u_k) v_k) over the full spectrum.
 
@@ -65,7 +65,7 @@ def inner_product(
     return jnp.sum(symbol(sobolev_weights(grid, s, alpha), u_hat) * product, axis=_last(grid))
 
 
-def spectrum_norm(u_hat: Complex[Array, "..."], grid: Grid, s: float, *, alpha: float = 1.0) -> Float[Array, "*b"]:
+def spectrum_norm(u_hat: Complex[Array, "..."], grid: Grid, s: float | int, *, alpha: float | int = 1.0) -> Float[Array, "*b"]:
     """`sobolev_norm` of a field given by its spectrum [*batch, *modes]."""
     return jnp.sqrt(inner_product(u_hat, u_hat, grid, s, alpha=alpha))
 
@@ -73,9 +73,9 @@ def spectrum_norm(u_hat: Complex[Array, "..."], grid: Grid, s: float, *, alpha: 
 def sobolev_norm(
     u: Num[Array, "..."],
     grid: Grid,
-    s: float,
+    s: float | int,
     *,
-    alpha: float = 1.0,
+    alpha: float | int = 1.0,
     axes: Sequence[int] | None = None,
 ) -> Float[Array, "*b"]:
     """H^s norm, ||u||_s^2 = |box| sum_k (alpha + |k|^2)^s |u_k|^2, for any real order s.
