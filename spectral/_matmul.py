@@ -65,7 +65,10 @@ def contract(u: jax.Array, matrix: np.ndarray, axis: int) -> jax.Array:
     if behind >= 2 * matrix.shape[1]:
         batch = tuple(range(axis))
         repeated = jnp.broadcast_to(columns.T, (*u.shape[:axis], *columns.T.shape))
-        return jax.lax.dot_general(repeated, u, (((axis + 1,), (axis,)), (batch, batch)), precision=highest)
+        # One axis behind, or the transpose of this product would move the field after all.
+        flat = u.reshape(*u.shape[: axis + 1], behind)
+        product = jax.lax.dot_general(repeated, flat, (((axis + 1,), (axis,)), (batch, batch)), precision=highest)
+        return product.reshape(*u.shape[:axis], matrix.shape[1], *u.shape[axis + 1 :])
     product = jax.lax.dot_general(u, columns, (((axis,), (0,)), ((), ())), precision=highest)
     return jnp.moveaxis(product, -1, axis)
 

@@ -65,7 +65,9 @@ def inner_product(
     return jnp.sum(symbol(sobolev_weights(grid, s, alpha), u_hat) * product, axis=_last(grid))
 
 
-def spectrum_norm(u_hat: Complex[Array, "..."], grid: Grid, s: float | int, *, alpha: float | int = 1.0) -> Float[Array, "*b"]:
+def spectrum_norm(
+    u_hat: Complex[Array, "..."], grid: Grid, s: float | int, *, alpha: float | int = 1.0
+) -> Float[Array, "*b"]:
     """`sobolev_norm` of a field given by its spectrum [*batch, *modes]."""
     return jnp.sqrt(inner_product(u_hat, u_hat, grid, s, alpha=alpha))
 

@@ -42,9 +42,9 @@ class Device:
 
 
 # "cpu" is measured (`python -m benchmarks.transforms --calibrate`) on two busy cores: more or quieter ones raise all
-# rates alike, and the choice rests on their ratios. The others are published peaks, halved, not measurements. HIGHEST costs a
-# TPU six bfloat16 passes, and keeps float32 products off the reduced-precision units of a GPU. The first key that
-# starts the device's kind in lower case is used.
+# rates alike, and the choice rests on their ratios. The others are halves of published peaks, not measurements.
+# HIGHEST costs a TPU six bfloat16 passes, and keeps float32 products off the reduced-precision units of a GPU.
+# The first key that starts the device's kind, in lower case, is used.
 DEVICES: Mapping[str, Device] = {
     "cpu": Device(24e9, 9e9, 2.4e9, 2e9, 100e-6),
     "nvidia a100": Device(10e12, 9e12, 5e12, 0.8e12, 5e-6),
