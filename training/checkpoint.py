@@ -12,7 +12,6 @@ from etils import epath
 from orbax.checkpoint import v1 as ocp
 
 from .checksum import checksums
-from .preemption import stop_on_signal
 from .restore import (
     FORMAT,
     ITEM,
@@ -29,7 +28,7 @@ from .restore import (
     shape_and_dtype,
 )
 
-__all__ = ["CheckpointWriteError", "Checkpointer", "Restored", "stop_on_signal"]
+__all__ = ["CheckpointWriteError", "Checkpointer", "Restored"]
 
 
 class CheckpointWriteError(CheckpointError, OSError):

@@ -1,4 +1,4 @@
-"""Errors of a finished run on its test sets, or at another resolution: `python -m training.evaluate run=outputs/<id>`."""
+"""Errors of a run on its test sets, or at another resolution: `python -m training.evaluate run=outputs/<id>`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,15 +58,15 @@ def evaluate(settings: Evaluation) -> dict[str, float]:
     from flax import nnx
 
     from . import build, directory
-    from .checkpoint import Checkpointer
     from .config import parse
     from .evaluator import Evaluator
     from .metrics import standard_metrics
+    from .restore import restore
     from .sharding import make_mesh, replicated
     from .step import split_operator
 
     folder = Path(settings.run).expanduser().resolve()
-    run, config = parse(OmegaConf.create(directory.read_config(folder)))
+    run, _ = parse(OmegaConf.create(directory.read_config(folder)))
     build.check_components(run)
     mesh = make_mesh(run.mesh.data)
     sets = _sets(build, run, settings)
@@ -77,8 +77,8 @@ def evaluate(settings: Evaluation) -> dict[str, float]:
     model_of, shapes = split_operator(nnx.eval_shape(create, jax.random.key(0)))
     template = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), shapes)
     name = "params" if run.trainer.ema_decay is None else "ema"
-    with Checkpointer(folder / "checkpoints", config=config) as checkpointer:
-        restored = checkpointer.restore({name: template}, which=settings.which)
+    # Reading only: a run that still trains in that folder is left alone.
+    restored = restore(folder / "checkpoints", {name: template}, which=settings.which)
     if restored is None:
         raise FileNotFoundError(f"run: no checkpoint in {folder}, wanted a run that has trained for an epoch")
     inputs, targets = directory.read_normalizers(folder)

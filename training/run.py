@@ -11,12 +11,13 @@ from flax import nnx
 from omegaconf import DictConfig
 
 from . import build, directory, distributed
-from .checkpoint import Checkpointer, stop_on_signal
+from .checkpoint import Checkpointer
 from .config import Run, parse
 from .evaluator import Evaluator
-from .logging import RunLogger
+from .logging import RunLogger, quiet_libraries
 from .loop import fit, resident_train, stream_train
 from .metrics import standard_metrics
+from .preemption import stop_on_signal
 from .sharding import check_batch, collectives, make_mesh, replicated
 from .step import TrainState, init_state, make_chunk, make_update, parameter_table, split_operator
 
@@ -41,6 +42,7 @@ def run(cfg: DictConfig) -> float | None:
 
 def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
+    quiet_libraries()
 
     # Processes, components in the abstract, run directory, devices.
     distributed.start(settings.distributed)

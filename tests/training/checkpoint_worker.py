@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from training.checkpoint import Checkpointer, CheckpointWriteError, stop_on_signal
+from training.checkpoint import Checkpointer, CheckpointWriteError
+from training.preemption import stop_on_signal
 
 
 def make_state(step, size=300_000):

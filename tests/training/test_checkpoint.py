@@ -18,8 +18,9 @@ import optax
 import pytest
 from orbax.checkpoint import v1 as ocp
 
-from training.checkpoint import Checkpointer, stop_on_signal
+from training.checkpoint import Checkpointer
 from training.checksum import checksums
+from training.preemption import stop_on_signal
 from training.restore import (
     CheckpointCorruptError,
     CheckpointError,
