@@ -33,7 +33,7 @@ def test_experiment_builds(experiment, debug):
     metadata = type("Metadata", (), {"shape": tuple(shape)})()
     create = build.build_operator(settings, metadata, (1, 1))
     assert jax.tree.leaves(nnx.eval_shape(create, jax.random.key(0)))
-    optimizer, rate = build.build_optimizer(settings, 100)
+    _, rate = build.build_optimizer(settings, 100)
     assert float(rate(0)) >= 0
     assert len(generator.grid.shape) == len(shape)
 

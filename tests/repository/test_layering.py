@@ -19,6 +19,7 @@ ROOMS = {
     "orbax": ("training/",),
     "h5py": ("data/",),
     "grain": ("data/",),
+    # Doors, and where a config becomes objects.
     "hydra": (
         "benchmarks/",
         "training/config.py",
