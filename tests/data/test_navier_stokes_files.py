@@ -1,0 +1,53 @@
+"""The benchmark's own solver behind the files: nonlinear, time stepping, two stored resolutions."""
+
+import jax
+import numpy as np
+import pytest
+
+from data.generation import ensure
+from data.instantiate import instantiate
+from data.source import load
+from data.splits import SplitSpec
+from pdes.generators import NavierStokesForcing
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return NavierStokesForcing(shape=(36, 30), final_time=0.5)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return SplitSpec("test", 9, seed=4, resolutions=((12, 10), (24, 20)))
+
+
+@pytest.fixture(scope="module")
+def files(generator, split, tmp_path_factory):
+    return ensure(generator, split, tmp_path_factory.mktemp("many"), devices=jax.devices())
+
+
+def test_one_device_gives_the_same_bits(generator, split, files, tmp_path):
+    one = ensure(generator, split, tmp_path, devices=jax.devices()[:1])
+    for shape in split.resolutions:
+        assert one[shape].read_bytes() == files[shape].read_bytes()
+
+
+def test_files_hold_what_the_solver_makes(generator, files):
+    samples = load(files[24, 20])
+    assert samples.x.shape == samples.y.shape == (9, 24, 20, 1)
+    with jax.enable_x64(True):
+        made = jax.jit(generator)(jax.random.fold_in(jax.random.key(4), 7))
+        wanted = {name: np.asarray(generator.restrict(u, (24, 20))) for name, u in made.items()}
+    # Rounded to float32, after another fusion of the float64 solver.
+    np.testing.assert_allclose(samples.x[7, ..., 0], wanted["forcing"][0], atol=1e-7)
+    np.testing.assert_allclose(samples.y[7, ..., 0], wanted["vorticity"][0], atol=1e-7)
+
+
+def test_provenance(generator, files):
+    metadata = load(files[12, 10]).metadata
+    assert instantiate(metadata.generator) == generator
+    assert metadata.parameters["reynolds"] == 500.0
+    assert metadata.parameters["solver_grid"] == "36x30"
+    assert "27 (-Lap + 9 I)^-4" in metadata.parameters["forcing_covariance"]
+    assert metadata.inputs == {"forcing": [0]} and metadata.targets == {"vorticity": [-1]}
+    assert metadata.fields["vorticity"].unit == "1/time" and metadata.fields["vorticity"].times == (0.5,)
