@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from .pointwise import matmul
+
 
 class Linear(nnx.Module):
     """y = x W + b on the last axis, the same at every point.
@@ -29,7 +31,7 @@ class Linear(nnx.Module):
         )
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
-        y = x @ self.weight[...]
+        y = matmul(x, self.weight[...])
         if self.bias is None:
             return y
         return y + self.bias[...].reshape([1] * (y.ndim - 1) + [-1])
