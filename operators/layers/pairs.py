@@ -25,14 +25,17 @@ def draw(rngs: nnx.Rngs, shape: tuple[int, ...], std: float, *, axis: int = 0) -
     return (flat * (std / math.sqrt(2))).reshape(full)
 
 
-def split(z: Complex[Array, "*b c"]) -> Float[Array, "*b 2 c"]:
-    """Complex coefficients as pairs, before the channel."""
-    return jnp.stack([z.real, z.imag], axis=-2)
+def modes_first(re: Float[Array, "b *k c"], im: Float[Array, "b *k c"]) -> Float[Array, "*k b 2 c"]:
+    """Coefficients from the two planes of a transform."""
+    return jnp.moveaxis(jnp.stack([re, im], axis=-2), 0, -3)
 
 
-def join(pairs: Float[Array, "*b 2 c"]) -> Complex[Array, "*b c"]:
-    """Pairs before the channel as complex coefficients."""
-    return jax.lax.complex(pairs[..., 0, :], pairs[..., 1, :])
+def batch_first(
+    pairs: Float[Array, "*k b 2 c"],
+) -> tuple[Float[Array, "b *k c"], Float[Array, "b *k c"]]:
+    """The two planes of coefficients, as a transform takes them."""
+    planes = jnp.moveaxis(pairs, -3, 0)
+    return planes[..., 0, :], planes[..., 1, :]
 
 
 def rotate(a: Float[Array, "..."], axis: int = 0) -> Float[Array, "..."]:

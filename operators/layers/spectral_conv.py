@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from spectral.transforms import forward, inverse
+from spectral.transforms import forward_planes, inverse_planes
 
 from . import pairs
 from .modes import as_modes, mode_window, stored_modes
@@ -88,12 +88,11 @@ class SpectralConv(nnx.Module):
             raise ValueError(f"u: got shape {u.shape}, wanted [batch, {self.ndim} spatial axes, channels]")
         target = shape if output_shape is None else tuple(output_shape)
 
-        u_hat = forward(u, self.n_modes, axes=axes)  # [b, *k, ci]
-        x = jnp.moveaxis(pairs.split(u_hat), 0, self.ndim)  # [*k, b, 2, ci]
+        x = pairs.modes_first(*forward_planes(u, self.n_modes, axes=axes))
         window = mode_window(self.weight.modes, x.shape[: self.ndim])
         dtype = SPECTRAL_DTYPES[self.spectral_dtype]
         y = self.weight.mix(x, window, implementation=self.implementation, dtype=dtype)
-        v = inverse(pairs.join(jnp.moveaxis(y, self.ndim, 0)), target, axes=axes)
+        v = inverse_planes(*pairs.batch_first(y), target, axes=axes)
         if self.bias is None:
             return v
         return v + self.bias[...].reshape([1] * (v.ndim - 1) + [-1])
