@@ -14,16 +14,18 @@ def main(cfg: DictConfig) -> None:
     """Makes every file of a data config that is not there yet, and prints where all of them are."""
     # JAX starts inside the task: --help, --cfg job and completion answer at once.
     from .generation import ensure
-    from .instantiate import TargetError
     from .splits import plan
 
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     try:
         planned = plan(plain["pde"], plain["data"], plain["allow"])
+    except (ValueError, ImportError) as error:  # a bad config, or a generator that refuses its arguments
+        sys.exit(f"error: {error}")
+    try:
         for generator, split in planned.values():
             for path in ensure(generator, split, plain["data"].get("root")).values():
                 print(path, flush=True)
-    except (DataError, StorageError, TargetError, FloatingPointError, ImportError) as error:
+    except (DataError, StorageError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
 
 

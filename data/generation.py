@@ -96,9 +96,11 @@ def _generate(generator: Any, split: SplitSpec, paths: dict[Shape, Path], device
 def batch_size(points: int, platform: str) -> int:
     """Samples that one device solves together: few on a CPU (its caches), many on an accelerator (its width).
 
-    It depends on nothing else, so that a device always runs the same program and produces the same bits.
+    Fewer on large grids, for memory and so that an interruption costs little. It depends on nothing else, so that a
+    device always runs the same program and produces the same bits.
     """
-    return 4 if platform == "cpu" else max(1, min(256, 2**22 // points))
+    largest, budget = (4, 2**18) if platform == "cpu" else (256, 2**22)
+    return max(1, min(largest, budget // points))
 
 
 def _useful(devices: tuple[Any, ...], samples: int, points: int) -> tuple[Any, ...]:
@@ -114,9 +116,9 @@ def _solve(
     size = batch_size(generator.grid.size, devices[0].platform)
     left = split.samples - start  # the last round is filled up with samples that are dropped
     mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
-    indices = start + np.arange(size * len(devices), dtype=np.uint32)
+    indices = np.arange(start, start + size * len(devices), dtype=np.uint32)
     with jax.enable_x64(True):
-        made = _solver(generator, shapes, mesh)(np.uint32(split.seed), indices.astype(np.uint32))
+        made = _solver(generator, shapes, mesh)(np.uint32(split.seed), indices)
         made = jax.device_get(made)
     return {shape: {name: values[:left] for name, values in made[i].items()} for i, shape in enumerate(shapes)}
 
@@ -149,9 +151,11 @@ def _needed_bytes(generator: Any, split: SplitSpec, paths: dict[Shape, Path]) ->
 
 
 def _sample_shapes(generator: Any, shape: Shape) -> dict[str, Shape]:
-    if len(shape) != generator.grid.ndim:
+    solved = generator.grid.shape
+    if len(shape) != len(solved) or any(n > m for n, m in zip(shape, solved, strict=True)):
         raise DataError(
-            f"resolutions: got {shape}, wanted {generator.grid.ndim} sizes as in the grid {generator.grid.shape}"
+            f"resolutions: got {shape}, wanted {len(solved)} sizes of at most the solver grid {solved}; solve this "
+            "split on a finer grid, such as `generator: {shape: [256, 256]}` under data.splits.<name>"
         )
     return {name: (len(field.times), *shape) for name, field in generator.fields.items()}
 

@@ -13,11 +13,12 @@ def door(*arguments, cwd, program=("-m", "data.generate")):
 
 
 def test_makes_and_finds(tmp_path):
-    arguments = ("pde=synthetic", f"data.root={tmp_path / 'sets'}", "data.splits.train.samples=5")
+    changes = ("data.splits.train.samples=5", "data.splits.test.resolutions=[[16,16]]")
+    arguments = ("pde=synthetic", f"data.root={tmp_path / 'sets'}", *changes)
     first = door(*arguments, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     paths = [Path(line) for line in first.stdout.splitlines()]
-    assert len(paths) == 4 and all(path.exists() for path in paths)
+    assert len(paths) == 3 and all(path.exists() for path in paths)
     assert "heat/train 16x16: 5/5 samples" in first.stderr and "samples/s" in first.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sets"]  # no log folder is left behind
     second = door(*arguments, cwd=tmp_path)

@@ -170,6 +170,15 @@ def test_other_dimensions(shape, tmp_path):
     assert samples.x.shape == (3, *stored, 1) and samples.metadata.ndim == len(shape)
 
 
-def test_wrong_number_of_axes(heat, tmp_path):
-    with pytest.raises(DataError, match=r"resolutions: got \(16,\), wanted 2 sizes"):
-        ensure(heat, SplitSpec("train", 3, 0, ((16,),)), tmp_path)
+@pytest.mark.parametrize("shape", [(16,), (32, 20)])
+def test_resolution_that_the_solver_grid_does_not_hold(heat, tmp_path, shape):
+    with pytest.raises(DataError, match=r"got \(.*wanted 2 sizes of at most the solver grid \(24, 20\).*finer"):
+        ensure(heat, SplitSpec("train", 3, 0, (shape,)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("points", "platform", "size"),
+    [(64**2, "cpu", 4), (512**2, "cpu", 1), (64**2, "gpu", 256), (256**2, "tpu", 64), (4096**2, "gpu", 1)],
+)
+def test_batch_size(points, platform, size):
+    assert generation.batch_size(points, platform) == size

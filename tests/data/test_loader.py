@@ -89,9 +89,10 @@ def test_stream_gives_the_resident_batches_from_any_step(samples, files, devices
     resident = ResidentLoader(samples, BATCH, 5, grid)
     stream = StreamLoader(files[12, 10], BATCH, 5, mesh=grid)
     assert stream.steps_per_epoch == resident.steps_per_epoch
+    fetch = jax.jit(resident.fetch)
     for first in (0, 3, 1000):  # across the end of an epoch, and far away
         for step, (x, y) in zip(range(first, first + 4), stream.batches(first), strict=False):
-            wanted = resident.fetch(resident.data, step)
+            wanted = fetch(resident.data, step)
             assert np.array_equal(x, wanted[0]) and np.array_equal(y, wanted[1]), step
             assert x.sharding.is_equivalent_to(wanted[0].sharding, x.ndim)
 
