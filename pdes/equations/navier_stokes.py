@@ -67,9 +67,7 @@ class NavierStokes(Equation):
         if self.grid.ndim != 2:
             raise ValueError(f"grid: got {self.grid.ndim} axes, wanted 2")
         if self.viscosity < 0 or self.drag < 0:
-            raise ValueError(
-                f"viscosity, drag: got {self.viscosity}, {self.drag}, wanted numbers that are not negative"
-            )
+            raise ValueError(f"viscosity, drag: got {self.viscosity}, {self.drag}, wanted numbers >= 0")
         if self.forcing is not None and tuple(self.forcing.shape) != self.grid.shape:
             raise ValueError(
                 f"forcing: got shape {self.forcing.shape}, wanted the values on the grid, {self.grid.shape}; "

@@ -1,0 +1,7 @@
+"""Sources of training samples: a frozen dataclass of plain numbers, called with a key."""
+
+from .base import FieldInfo, Generator
+from .ns_decaying import NavierStokesDecaying
+from .ns_forcing import NavierStokesForcing
+
+__all__ = ["FieldInfo", "Generator", "NavierStokesDecaying", "NavierStokesForcing"]
