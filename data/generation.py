@@ -11,9 +11,11 @@ import numpy as np
 from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
+from pdes.generators import Generator
+
 from .errors import DataError
 from .instantiate import describe
-from .metadata import FieldMeta, Metadata
+from .metadata import Metadata
 from .progress import ProgressReport
 from .provenance import revision
 from .schema import read_metadata
@@ -30,7 +32,7 @@ class _Output(NamedTuple):
 
 
 def ensure(
-    generator: Any,
+    generator: Generator,
     split: SplitSpec,
     root: str | Path | None = None,
     devices: Sequence[Any] | None = None,
@@ -43,7 +45,7 @@ def ensure(
     host generates, and where each has a disk of its own each makes its own (identical) copy.
 
     Args:
-        generator: a frozen dataclass of pdes.generators (its interface is described there).
+        generator: solver of the samples, a frozen dataclass.
         split: name, samples, seed and resolutions.
         root: folder of data sets; $SPECTRAL_DATA, else `datasets`.
         devices: the devices to solve on, all local ones by default.
@@ -72,7 +74,7 @@ def ensure(
     return paths
 
 
-def _generate(generator: Any, split: SplitSpec, paths: dict[Shape, Path], devices: tuple[Any, ...]) -> None:
+def _generate(generator: Generator, split: SplitSpec, paths: dict[Shape, Path], devices: tuple[Any, ...]) -> None:
     outputs = [_Output(shape, path, SampleLog(path, _sample_shapes(generator, shape))) for shape, path in paths.items()]
     if not outputs:
         return
@@ -110,7 +112,7 @@ def _useful(devices: tuple[Any, ...], samples: int, points: int) -> tuple[Any, .
 
 
 def _solve(
-    generator: Any, split: SplitSpec, start: int, shapes: tuple[Shape, ...], devices: tuple[Any, ...]
+    generator: Generator, split: SplitSpec, start: int, shapes: tuple[Shape, ...], devices: tuple[Any, ...]
 ) -> dict[Shape, dict[str, np.ndarray]]:
     """The samples from `start` on, one batch per device: shape to field to float32 (samples, t, *space)."""
     size = batch_size(generator.grid.size, devices[0].platform)
@@ -124,7 +126,7 @@ def _solve(
 
 
 @functools.lru_cache(maxsize=8)
-def _solver(generator: Any, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
+def _solver(generator: Generator, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
     def sample(key: jax.Array) -> list[dict[str, jax.Array]]:
         fields = generator(key)
         return [
@@ -139,7 +141,7 @@ def _solver(generator: Any, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
     return jax.jit(jax.shard_map(batch, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"), check_vma=False))
 
 
-def _needed_bytes(generator: Any, split: SplitSpec, paths: dict[Shape, Path]) -> int:
+def _needed_bytes(generator: Generator, split: SplitSpec, paths: dict[Shape, Path]) -> int:
     """Free bytes that the missing files take while they are made: the log of samples and the file from it."""
     needed = 0
     for shape, path in paths.items():
@@ -150,7 +152,7 @@ def _needed_bytes(generator: Any, split: SplitSpec, paths: dict[Shape, Path]) ->
     return needed
 
 
-def _sample_shapes(generator: Any, shape: Shape) -> dict[str, Shape]:
+def _sample_shapes(generator: Generator, shape: Shape) -> dict[str, Shape]:
     solved = generator.grid.shape
     if len(shape) != len(solved) or any(n > m for n, m in zip(shape, solved, strict=True)):
         raise DataError(
@@ -160,7 +162,7 @@ def _sample_shapes(generator: Any, shape: Shape) -> dict[str, Shape]:
     return {name: (len(field.times), *shape) for name, field in generator.fields.items()}
 
 
-def _check_finite(made: dict[Shape, dict[str, np.ndarray]], generator: Any, split: SplitSpec, start: int) -> None:
+def _check_finite(made: dict[Shape, dict[str, np.ndarray]], generator: Generator, split: SplitSpec, start: int) -> None:
     for fields in made.values():
         for name, values in fields.items():
             bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
@@ -172,7 +174,7 @@ def _check_finite(made: dict[Shape, dict[str, np.ndarray]], generator: Any, spli
                 )
 
 
-def _metadata(generator: Any, split: SplitSpec, shape: Shape, path: Path) -> Metadata:
+def _metadata(generator: Generator, split: SplitSpec, shape: Shape, path: Path) -> Metadata:
     return Metadata(
         path=path,
         equation=generator.name,
@@ -186,10 +188,7 @@ def _metadata(generator: Any, split: SplitSpec, shape: Shape, path: Path) -> Met
         shape=shape,
         extent=generator.grid.extent,
         grid_type="periodic",
-        fields={
-            name: FieldMeta(tuple(field.times), field.unit, field.description)
-            for name, field in generator.fields.items()
-        },
+        fields=dict(generator.fields),
         stats={},
         inputs={name: tuple(times) for name, times in generator.inputs.items()},
         targets={name: tuple(times) for name, times in generator.targets.items()},

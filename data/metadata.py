@@ -5,24 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pdes.generators import FieldInfo
+
 from .errors import DataError
 
 FieldMap = Mapping[str, Sequence[int]]
-
-
-@dataclasses.dataclass(frozen=True)
-class FieldMeta:
-    """One physical field of a data set.
-
-    Args:
-        times: times at which it is stored, in the time unit of the equation.
-        unit: its physical unit, "1" where the equation is dimensionless.
-        description: one line for a reader.
-    """
-
-    times: tuple[float, ...]
-    unit: str = "1"
-    description: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +58,7 @@ class Metadata:
     shape: tuple[int, ...]
     extent: tuple[float, ...]
     grid_type: str
-    fields: Mapping[str, FieldMeta]
+    fields: Mapping[str, FieldInfo]
     stats: Mapping[str, FieldStats]
     inputs: FieldMap
     targets: FieldMap

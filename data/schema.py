@@ -21,8 +21,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pdes.generators import FieldInfo
+
 from .errors import DataError
-from .metadata import FieldMeta, FieldStats, Metadata
+from .metadata import FieldStats, Metadata
 
 SCHEMA = "spectral-operators"
 VERSION = 1
@@ -159,10 +161,10 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
     return metadata
 
 
-def _field(data: h5py.Dataset) -> FieldMeta:
+def _field(data: h5py.Dataset) -> FieldInfo:
     attributes: dict[str, Any] = dict(data.attrs.items())
     times = tuple(float(time) for time in attributes.get("times", ()))
-    return FieldMeta(times, str(attributes.get("unit", "1")), str(attributes.get("description", "")))
+    return FieldInfo(times, str(attributes.get("unit", "1")), str(attributes.get("description", "")))
 
 
 def _stats(group: h5py.Group) -> FieldStats:

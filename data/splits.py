@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pdes.generators import Generator
+
 from .errors import DataError
 from .instantiate import describe, instantiate
 from .schema import VERSION
@@ -49,7 +51,7 @@ class SplitSpec:
 
 def plan(
     pde: Mapping[str, Any], data: Mapping[str, Any], allow: Sequence[str] = ()
-) -> dict[str, tuple[Any, SplitSpec]]:
+) -> dict[str, tuple[Generator, SplitSpec]]:
     """The generator and the split of every split in a `pde` and a `data` config.
 
     Args:
@@ -76,6 +78,10 @@ def plan(
             )
         overrides = values.get("generator") or {}
         generator = instantiate({**pde, **overrides}, allow=allow, where="pde")
+        if not isinstance(generator, Generator):
+            raise DataError(
+                f"pde._target_: got {pde.get('_target_')!r}, wanted a subclass of pdes.generators.Generator"
+            )
         try:
             shapes = tuple(tuple(int(n) for n in shape) for shape in values["resolutions"])
         except TypeError:
@@ -93,13 +99,13 @@ def data_root(root: str | Path | None = None) -> Path:
     return Path(root or os.environ.get("SPECTRAL_DATA") or "datasets").expanduser()
 
 
-def content_key(generator: Any, split: SplitSpec, shape: Sequence[int]) -> str:
+def content_key(generator: Generator, split: SplitSpec, shape: Sequence[int]) -> str:
     """Hash of everything a file's samples depend on: schema, generator with all its numbers, split and shape."""
     content = [VERSION, describe(generator), split.name, split.samples, split.seed, list(shape)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def file_path(generator: Any, split: SplitSpec, shape: Sequence[int], root: str | Path | None = None) -> Path:
+def file_path(generator: Generator, split: SplitSpec, shape: Sequence[int], root: str | Path | None = None) -> Path:
     """Where the file of one split at one resolution lives."""
     size = "x".join(str(n) for n in shape)
     name = f"{split.name}_{size}_{content_key(generator, split, shape)[:10]}.h5"

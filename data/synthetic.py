@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import ClassVar
 
 import jax
@@ -10,15 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pdes.generators import FieldInfo, Generator
 from spectral.filters import resize
 from spectral.grid import Grid
 from spectral.transforms import irfftn, rfftn
 
-from .metadata import FieldMap, FieldMeta
-
 
 @dataclasses.dataclass(frozen=True)
-class HeatFlow:
+class HeatFlow(Generator):
     """Band-limited random initial temperature to the temperature at a later time, on a periodic box.
 
     u_t = kappa Lap u, so u_hat(k, T) = exp(-kappa |k|^2 T) u_hat(k, 0): exact, without time steps. The initial
@@ -39,8 +37,8 @@ class HeatFlow:
     """
 
     name: ClassVar[str] = "heat"
-    inputs: ClassVar[FieldMap] = {"temperature": (0,)}
-    targets: ClassVar[FieldMap] = {"temperature": (-1,)}
+    inputs: ClassVar[dict[str, tuple[int, ...]]] = {"temperature": (0,)}
+    targets: ClassVar[dict[str, tuple[int, ...]]] = {"temperature": (-1,)}
 
     shape: tuple[int, ...] = (32, 32)
     length: float = 2 * math.pi
@@ -60,10 +58,10 @@ class HeatFlow:
         return Grid(self.shape, (self.length,))
 
     @property
-    def fields(self) -> Mapping[str, FieldMeta]:
-        return {"temperature": FieldMeta((0.0, self.time), "1", "temperature at the start and at time T")}
+    def fields(self) -> dict[str, FieldInfo]:
+        return {"temperature": FieldInfo((0.0, self.time), "1", "temperature at the start and at time T")}
 
-    def parameters(self) -> dict[str, float]:
+    def parameters(self) -> dict[str, float | str]:
         return {"diffusivity": self.diffusivity, "time": self.time, "num_modes": float(self.num_modes)}
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
@@ -76,7 +74,3 @@ class HeatFlow:
         start = rfftn(resize(noise, self.shape, axes), axes) / (1 + k2)
         end = start * np.exp(-self.diffusivity * k2 * self.time)
         return {"temperature": irfftn(jnp.stack([start, end]), self.shape, tuple(a + 1 for a in axes))}
-
-    def restrict(self, u: Float[Array, "t ..."], shape: tuple[int, ...]) -> Float[Array, "t ..."]:
-        """The same function on another grid, by signed frequency."""
-        return resize(u, shape, tuple(range(1, u.ndim)))

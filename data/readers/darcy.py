@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pdes.generators import FieldInfo
+
 from ..errors import DataError
-from ..metadata import FieldMeta, FieldStats, Metadata
+from ..metadata import FieldStats, Metadata
 from ..moments import Moments
 from ..schema import dataset, open_file
 from ..source import Samples
@@ -56,7 +58,7 @@ def _metadata(path: Path, group: str, fields: dict[str, np.ndarray]) -> Metadata
         shape=tuple(shape),
         extent=(1.0, 1.0),
         grid_type="cell",
-        fields={name: FieldMeta((0.0,), "1", "") for name in fields},
+        fields={name: FieldInfo((0.0,), "1", "") for name in fields},
         stats={name: _stats(values) for name, values in fields.items()},
         inputs={"phase": (0,)},
         targets={"pressure": (0,)},

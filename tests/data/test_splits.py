@@ -42,6 +42,11 @@ def test_bad_plan(config, message):
         plan(PDE, config)
 
 
+def test_not_a_generator():
+    with pytest.raises(DataError, match=r"got 'optax\.sgd', wanted a subclass of pdes\.generators"):
+        plan({"_target_": "optax.sgd", "learning_rate": 0.1}, data())
+
+
 def test_bad_generator_argument():
     with pytest.raises(TargetError, match=r"'diffusivty'.*wanted those of HeatFlow"):
         plan(PDE | {"diffusivty": 1}, data())

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from data.metadata import FieldMeta, Metadata
+from data.metadata import Metadata
 from data.source import Samples
+from pdes.generators import FieldInfo
 from spectral.grid import Grid
 from training import plots
 from training.jsonl import JsonLines
@@ -34,7 +35,10 @@ def make_samples(shape, extent=None, channels=1, unit="1/s"):
         shape=shape,
         extent=extent,
         grid_type="periodic",
-        fields={"forcing": FieldMeta((0.0,)), "vorticity": FieldMeta(tuple(5.0 + c for c in range(channels)), unit)},
+        fields={
+            "forcing": FieldInfo((0.0,), "1", "forcing"),
+            "vorticity": FieldInfo(tuple(5.0 + c for c in range(channels)), unit, "vorticity"),
+        },
         stats={},
         inputs={"forcing": (0,)},
         targets={"vorticity": tuple(range(channels))},
