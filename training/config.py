@@ -152,6 +152,8 @@ def content_key(plain: dict[str, Any]) -> str:
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """The lines in which two configs differ (- old, + new); empty where they describe the same run."""
-    pair = [OmegaConf.to_yaml(OmegaConf.create(content(tree)), sort_keys=True).splitlines() for tree in (old, new)]
-    lines = difflib.unified_diff(*pair, lineterm="", n=0)
+    before, after = (
+        OmegaConf.to_yaml(OmegaConf.create(content(tree)), sort_keys=True).splitlines() for tree in (old, new)
+    )
+    lines = difflib.unified_diff(before, after, lineterm="", n=0)
     return "\n".join(line for line in lines if line[:3] not in ("---", "+++") and not line.startswith("@@"))

@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from data.normalizer import Normalizer
+from data.provenance import revision
 
 from .config import Run, difference
 
@@ -79,19 +79,31 @@ def write_json(path: Path, value: Any) -> None:
 def write_normalizers(directory: Path, inputs: Normalizer, targets: Normalizer) -> None:
     """Keep the statistics that a prediction needs beside the parameters."""
     temporary = directory / "normalizers.partial.npz"
-    named = {
-        f"{name}_{key}": np.asarray(value)
-        for name, n in (("inputs", inputs), ("targets", targets))
-        for key, value in (("mean", n.mean), ("std", n.std))
-    }
-    np.savez(temporary, **named)
+    with temporary.open("wb") as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            **{
+                f"{name}_{key}": np.asarray(getattr(normalizer, key))
+                for name, normalizer in (("inputs", inputs), ("targets", targets))
+                for key in ("mean", "std", "eps")
+            },
+        )
     os.replace(temporary, directory / "normalizers.npz")
 
 
 def read_normalizers(directory: Path) -> tuple[Normalizer, Normalizer]:
-    """The normalisers of inputs and targets of a finished run."""
+    """The normalisers of inputs and targets of a run.
+
+    Raises:
+        FileNotFoundError: where the run has not begun to train.
+    """
     with np.load(directory / "normalizers.npz") as file:
-        return tuple(Normalizer(file[f"{name}_mean"], file[f"{name}_std"]) for name in ("inputs", "targets"))
+
+        def read(name: str) -> Normalizer:
+            return Normalizer(file[f"{name}_mean"], file[f"{name}_std"], float(file[f"{name}_eps"]))
+
+        return read("inputs"), read("targets")
 
 
 def environment() -> dict[str, Any]:
@@ -102,14 +114,4 @@ def environment() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
-    return {"git_revision": git_revision(), "versions": versions}
-
-
-def git_revision() -> str:
-    """Commit of the source tree, with -dirty for local changes; unknown outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
+    return {"git_revision": revision(), "versions": versions}

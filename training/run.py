@@ -2,8 +2,9 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -72,35 +73,11 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             directory.write_json(folder / "parameters.json", table)
         logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
 
-        # Optimizer, loss, step.
-        loader = build.build_loader(settings, sets.train, mesh)
-        steps_per_epoch = loader.steps_per_epoch
-        optimizer, rate = build.build_optimizer(settings, steps_per_epoch * settings.trainer.epochs)
-        inputs, targets = normalizers
-        loss = build.build_loss(settings, metadata.extent)
-        update = make_update(
-            lambda params: lambda x: model_of(params)(inputs.encode(x)),
-            lambda prediction, y: loss(prediction, targets.encode(y)),
-            optimizer,
-            mesh,
-            accumulate=settings.trainer.accumulate,
-            ema_decay=settings.trainer.ema_decay,
-        )
+        program = _build_program(settings, sets.train, normalizers, create, model_of, mesh, logger)
 
-        def fresh_state(key: jax.Array) -> TrainState:
-            params = nnx.to_pure_dict(nnx.state(create(key), nnx.Param))
-            return init_state(params, optimizer, settings.trainer.ema_decay is not None)
-
-        make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
-        train, compile_report = _compile(update, loader, jax.eval_shape(make_state, key), settings, mesh)
-        logger.message(compile_report)
-
-        evaluator = Evaluator(
-            lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
-            standard_metrics(metadata.extent),
-            mesh,
-            settings.trainer.eval_batch_size or batch_size,
-        )
+        def validate(state: TrainState) -> dict[str, float]:
+            assert sets.valid is not None
+            return program.evaluator(_averaged(state), sets.valid)
 
         # Restore, or begin; then the loop.
         with Checkpointer(
@@ -110,15 +87,15 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             best_metric=settings.checkpoint.best_metric,
             config=config,
         ) as checkpointer:
-            state, resumed_from = _restore_or_begin(checkpointer, make_state, key, mesh, logger)
+            state, resumed_from = _restore_or_begin(checkpointer, program.make_state, key, mesh, logger)
             state, seconds = fit(
                 state,
-                train,
-                steps_per_epoch=steps_per_epoch,
+                program.train,
+                steps_per_epoch=program.steps_per_epoch,
                 epochs=settings.trainer.epochs,
                 steps_per_dispatch=settings.trainer.steps_per_dispatch,
-                rate=rate,
-                evaluate=sets.valid and (lambda state: evaluator(_averaged(state), sets.valid)),
+                rate=program.rate,
+                evaluate=validate if sets.valid else None,
                 eval_every=settings.trainer.eval_every,
                 checkpoint_every=settings.checkpoint.every_epochs,
                 checkpointer=checkpointer,
@@ -126,15 +103,8 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
                 stop_requested=stop_requested,
             )
 
-        # Final evaluation on every test set and resolution, then the record.
-        params = _averaged(state)
         named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
-        result: dict[str, Any] = {}
-        for name, samples in named.items():
-            scores = evaluator(params, samples)
-            if name != "valid":  # the loop has logged that one
-                logger.log(int(state.step), name, scores)
-            result |= {f"{name}/{metric}": value for metric, value in scores.items()}
+        result = _scores(program.evaluator, state, named, logger)
         step_seconds = float(np.median(seconds)) if seconds else None
         result |= {
             "num_params": num_params,
@@ -146,14 +116,67 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             "devices": f"{mesh.size} x {jax.devices()[0].device_kind}",
             **directory.environment(),
         }
-        if settings.plots:
-            predictions = {name: evaluator.predict(params, samples, 3) for name, samples in named.items()}
         if main:
             directory.write_json(folder / "result.json", result)
-            if settings.plots:
+        if settings.plots:
+            predictions = {
+                name: program.evaluator.predict(_averaged(state), samples, 3) for name, samples in named.items()
+            }
+            if main:
                 _draw(folder, named, predictions)
         logger.result(result)
     return result
+
+
+class Program(NamedTuple):
+    """The compiled parts of a run.
+
+    Args:
+        make_state: key -> the state before the first step, on the mesh.
+        train: see `fit`.
+        rate: step -> learning rate.
+        steps_per_epoch: optimizer steps in one pass over the training set.
+        evaluator: mean errors of a set.
+    """
+
+    make_state: Callable[[jax.Array], TrainState]
+    train: Callable
+    rate: Callable
+    steps_per_epoch: int
+    evaluator: Evaluator
+
+
+def _build_program(settings: Run, train_set, normalizers, create, model_of, mesh, logger: RunLogger) -> Program:
+    """Loader, optimizer, loss and step for an operator; the loss sees normalised fields, the metrics physical ones."""
+    loader = build.build_loader(settings, train_set, mesh)
+    optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs)
+    inputs, targets = normalizers
+    extent = train_set.metadata.extent
+    loss = build.build_loss(settings, extent)
+    update = make_update(
+        lambda params: lambda x: model_of(params)(inputs.encode(x)),
+        lambda prediction, y: loss(prediction, targets.encode(y)),
+        optimizer,
+        mesh,
+        accumulate=settings.trainer.accumulate,
+        ema_decay=settings.trainer.ema_decay,
+    )
+
+    def fresh_state(key: jax.Array) -> TrainState:
+        params = nnx.to_pure_dict(nnx.state(create(key), nnx.Param))
+        return init_state(params, optimizer, settings.trainer.ema_decay is not None)
+
+    make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
+    shape = jax.eval_shape(make_state, jax.random.key(settings.seed))
+    train, report = _compile(update, loader, shape, settings, mesh)
+    logger.message(report)
+    evaluator = Evaluator(
+        lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
+        standard_metrics(extent),
+        mesh,
+        settings.trainer.eval_batch_size or settings.data["batch_size"],
+    )
+    return Program(make_state, train, rate, loader.steps_per_epoch, evaluator)
 
 
 def _compile(update, loader, state, settings: Run, mesh):
@@ -169,7 +192,7 @@ def _compile(update, loader, state, settings: Run, mesh):
     used = f"{memory.temp_size_in_bytes / 2**20:.0f} MiB of temporaries" if memory else "memory unknown"
     report = (
         f"compiled {settings.trainer.steps_per_dispatch} steps per dispatch in {time.perf_counter() - begin:.1f} s: "
-        f"{used}, collectives {collectives(program.as_text()) or 'none'}"
+        f"{used}, collectives {collectives(program.as_text() or '') or 'none'}"
     )
     return resident_train(program, loader.data), report
 
@@ -186,6 +209,17 @@ def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger:
         return make_state(key), None
     logger.message(f"resuming from step {step}")
     return TrainState(**restored.state), step
+
+
+def _scores(evaluator: Evaluator, state: TrainState, named, logger: RunLogger) -> dict[str, Any]:
+    """Mean errors on every set, at every resolution."""
+    result: dict[str, Any] = {}
+    for name, samples in named.items():
+        scores = evaluator(_averaged(state), samples)
+        if name != "valid":  # the loop has logged that one
+            logger.log(int(state.step), name, scores)
+        result |= {f"{name}/{metric}": value for metric, value in scores.items()}
+    return result
 
 
 def _averaged(state: TrainState):
