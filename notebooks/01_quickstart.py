@@ -43,7 +43,7 @@ with initialize_config_module("configs", version_base="1.3"):
             "trainer.epochs=20",
             "trainer.steps_per_dispatch=6",
             "trainer.eval_every=5",
-            "pde.solver_shape=[64, 64]",
+            "pde.shape=[96, 96]",
         ],
     )
 

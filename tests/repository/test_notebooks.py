@@ -1,0 +1,38 @@
+"""Notebooks run from top to bottom, and the two forms of each are the same notebook."""
+
+import os
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
+
+
+def cells(notebook) -> list[tuple[str, str]]:
+    return [(cell.cell_type, cell.source.strip()) for cell in notebook.cells]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+def test_both_forms_agree_and_no_output_is_committed(source):
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    assert cells(notebook) == cells(jupytext.read(source)), "run `jupytext --to ipynb notebooks/*.py`"
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+# Jupyter's own event loop and sockets warn on some Python versions; that is not ours to mend.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+def test_runs(source, monkeypatch, tmp_path):
+    # The kernel is a fresh process with one device, as a reader's is.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("XLA_FLAGS", "")
+    notebook = jupytext.read(source)
+    NotebookClient(notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    errors = [out for cell in notebook.cells for out in cell.get("outputs", []) if out["output_type"] == "error"]
+    pictures = [out for cell in notebook.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
+    assert not errors and len(pictures) >= 2
