@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 
 def draw(rngs: nnx.Rngs, shape: tuple[int, ...], std: float, *, axis: int = 0) -> Float[Array, "..."]:
@@ -65,6 +65,23 @@ def tensordot(a: Float[Array, "..."], axis_a: int, b: Float[Array, "..."], axis_
     return jnp.tensordot(both, b, axes=axes, precision=jax.lax.Precision.HIGHEST)
 
 
+def apply_left(
+    u: Float[Array, "2 n r"], t: Float[Array, "*b 2 r c"], *, pair_behind: bool = False
+) -> Float[Array, "..."]:
+    """y[.., n, c] = sum_r u[n, r] t[.., r, c], as [*b, 2, n, c], or [*b, n, 2, c] with the pair behind the new axis.
+
+    Either way nothing is transposed: the rows of the (small) factor are put in the order wanted.
+    """
+    _, n, r = u.shape
+    *b, _, _, c = t.shape
+    block = jnp.stack([u, rotate(u)], axis=2)  # [2, n, (re, im) of t, r]
+    if pair_behind:
+        block = block.swapaxes(0, 1)
+    t = t.reshape(-1, 2 * r, c)
+    y = _dot(jnp.broadcast_to(block.reshape(2 * n, 2 * r), (len(t), 2 * n, 2 * r)), t)
+    return y.reshape(*b, *((n, 2) if pair_behind else (2, n)), c)
+
+
 def mix_shared(
     x: Float[Array, "*b 2 i"], w: Float[Array, "2 i o"], dtype: DTypeLike | None = None
 ) -> Float[Array, "*b 2 o"]:
@@ -90,7 +107,7 @@ def mix_modes(
     return y.reshape(*modes, b, 2, o)
 
 
-def _dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike | None) -> Float[Array, "..."]:
+def _dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike | None = None) -> Float[Array, "..."]:
     """Matrix product, batched over leading axes; `dtype` rounds the operands, sums keep their precision."""
     out = jnp.result_type(a, b)
     if dtype is not None:

@@ -103,7 +103,7 @@ def test_dense_is_the_sum_over_ranks(factorization, ndim):
     names, ranks = "ioxy"[: ndim + 2], "pqrs"[: ndim + 2]
     if factorization == "Tucker":
         core = complex_of(weight.core)
-        terms = ",".join([ranks, *(n + r for n, r in zip(names, ranks, strict=True))])
+        terms = ",".join([ranks[2:] + ranks[:2], *(n + r for n, r in zip(names, ranks, strict=True))])
         want = np.einsum(f"{terms}->{names}", core, *factors)
     elif factorization == "CP":
         scales = complex_of(weight.scales)

@@ -35,9 +35,11 @@ def spectral_weight(weight, conv) -> None:
         return
     for ours, theirs in zip(conv.weight.factors, weight.factors, strict=True):
         ours[...] = jnp.asarray(pair(numbers(theirs)))
-    for ours, theirs in (("core", "core"), ("scales", "weights")):
-        if hasattr(conv.weight, ours):
-            getattr(conv.weight, ours)[...] = jnp.asarray(pair(numbers(getattr(weight, theirs))))
+    if hasattr(conv.weight, "core"):
+        core = np.moveaxis(numbers(weight.core), (0, 1), (-2, -1))
+        conv.weight.core[...] = jnp.asarray(pair(core))
+    if hasattr(conv.weight, "scales"):
+        conv.weight.scales[...] = jnp.asarray(pair(numbers(weight.weights)))
 
 
 def mlp(ours, theirs) -> None:

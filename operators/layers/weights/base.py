@@ -1,7 +1,6 @@
 """The interface of spectral weights: complex tensors W[i, o, k] that mix channels mode by mode."""
 
 import abc
-import math
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +67,3 @@ class SpectralWeight(nnx.Module):
         if implementation == "factorized":
             return self.contract(x, window, dtype)
         return pairs.mix_modes(x, self.reconstruct(window), dtype)
-
-    def _dense_cost(self, kept: tuple[int, ...], batch: int) -> int:
-        return math.prod(kept) * batch * self.in_channels * self.out_channels

@@ -45,34 +45,29 @@ class CPWeight(SpectralWeight):
         self.factors = nnx.List([nnx.Param(pairs.draw(rngs, (n, terms), entry_std)) for n in shape])
 
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
-        terms = self._terms_on_modes(window)[..., None, :]
-        left = pairs.multiply(terms, self.factors[0][...].reshape(self._on_pair_axis(terms.ndim)))  # [2, *k, i, r]
-        return jnp.moveaxis(pairs.tensordot(left, terms.ndim - 2, self.factors[1][...], 1), 0, -3)
+        left, right = (factor[...].transpose(0, 2, 1) for factor in self.factors[:2])  # [2, r, channels]
+        channels = pairs.multiply(left[..., None], right[..., None, :])  # [2, r, i, o]
+        terms = jnp.moveaxis(self._terms_on_modes(window), -2, 0)  # [2, *k, r]
+        r, kept = terms.shape[-1], terms.shape[1:-1]
+        w = pairs.apply_left(terms.reshape(2, -1, r), channels.reshape(2, r, -1), pair_behind=True)
+        return w.reshape(*kept, 2, self.in_channels, self.out_channels)
 
     def contract(
         self, x: Float[Array, "*k b 2 i"], window: tuple[slice, ...], dtype: DTypeLike | None
     ) -> Float[Array, "*k b 2 o"]:
-        terms = jnp.moveaxis(self._terms_on_modes(window), 0, -2)[..., None, :, :]  # [*k, 1, 2, r]
         h = pairs.mix_shared(x, self.factors[0][...], dtype)
-        h = pairs.multiply(h, terms, axis=-2)
+        h = pairs.multiply(h, self._terms_on_modes(window)[..., None, :, :], axis=-2)
         return pairs.mix_shared(h, self.factors[1][...].transpose(0, 2, 1), dtype)
 
     def costs(self, kept: tuple[int, ...], batch: int) -> tuple[int, int]:
-        r, i, o = self.scales.shape[1], self.in_channels, self.out_channels
-        factorized = math.prod(kept) * batch * r * (i + 1 + o)
-        return factorized, math.prod(kept) * r * i * (1 + o) + self._dense_cost(kept, batch)
+        r, i, o, modes = self.scales.shape[1], self.in_channels, self.out_channels, math.prod(kept)
+        return modes * batch * r * (i + 1 + o), (1 + modes) * r * i * o + modes * batch * i * o
 
-    def _terms_on_modes(self, window: tuple[slice, ...]) -> Float[Array, "2 *k r"]:
+    def _terms_on_modes(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 r"]:
         """s[r] prod_j U_j[k_j, r]."""
         d = len(window)
-        terms = self.scales[...].reshape(2, *[1] * d, -1)
+        terms = self.scales[...].reshape(*[1] * d, 2, -1)
         for j, (factor, kept) in enumerate(zip(self.factors[2:], window, strict=True)):
-            rows = factor[:, kept]
-            shape = [2, *[1] * d, rows.shape[-1]]
-            shape[j + 1] = rows.shape[1]
-            terms = pairs.multiply(terms, rows.reshape(shape))
+            rows = factor[:, kept].swapaxes(0, 1)  # [k, 2, r]
+            terms = pairs.multiply(terms, rows.reshape(*[1] * j, -1, *[1] * (d - 1 - j), *rows.shape[1:]), axis=-2)
         return terms
-
-    def _on_pair_axis(self, ndim: int) -> tuple[int, ...]:
-        """Shape that broadcasts the input factor [2, i, r] against [2, *k, 1, r]."""
-        return (2, *[1] * (ndim - 3), self.in_channels, self.scales.shape[1])

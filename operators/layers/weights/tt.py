@@ -48,27 +48,30 @@ class TTWeight(SpectralWeight):
         self.factors = nnx.List([nnx.Param(pairs.draw(rngs, core, entry_std)) for core in cores])
 
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
-        first = self.factors[0][...][:, 0]  # [2, i, a]
-        w = pairs.tensordot(first, 1, self._rest_on_modes(window), 0)  # [2, i, o, *k]
-        return jnp.moveaxis(w, (0, 1, 2), (-3, -2, -1))
+        first, second = self.factors[0][:, 0], self.factors[1][...]
+        channels = pairs.tensordot(first, 1, second, 0)  # [2, i, o, r]
+        return self._on_modes(channels, window)
 
     def contract(
         self, x: Float[Array, "*k b 2 i"], window: tuple[slice, ...], dtype: DTypeLike | None
     ) -> Float[Array, "*k b 2 o"]:
-        rest = jnp.moveaxis(self._rest_on_modes(window), (0, 1, 2), (-3, -2, -1))
-        h = pairs.mix_shared(x, self.factors[0][...][:, 0], dtype)
-        return pairs.mix_modes(h, rest, dtype)
+        h = pairs.mix_shared(x, self.factors[0][:, 0], dtype)
+        return pairs.mix_modes(h, self._on_modes(self.factors[1][...], window), dtype)
 
     def costs(self, kept: tuple[int, ...], batch: int) -> tuple[int, int]:
-        a, i, o = self.factors[0].shape[-1], self.in_channels, self.out_channels
-        # Both need the rest of the train on the modes, which is left out.
-        factorized = math.prod(kept) * batch * a * (i + o)
-        return factorized, math.prod(kept) * i * a * o + self._dense_cost(kept, batch)
+        a, i, o, modes = self.factors[0].shape[-1], self.in_channels, self.out_channels, math.prod(kept)
+        r = self.factors[1].shape[-1]
+        # Both need the cores of the modes multiplied with each other, which is left out.
+        factorized = modes * r * a * o + modes * batch * a * (i + o)
+        return factorized, i * a * o * r + modes * r * i * o + modes * batch * i * o
 
-    def _rest_on_modes(self, window: tuple[slice, ...]) -> Float[Array, "2 a o *k"]:
-        """Every core but the first, multiplied from the right."""
+    def _on_modes(self, channels: Float[Array, "2 m n r"], window: tuple[slice, ...]) -> Float[Array, "*k 2 m n"]:
+        """The cores of the modes applied to a tensor of the bond that they share with the channels."""
         cores = [factor[:, :, kept] for factor, kept in zip(self.factors[2:], window, strict=True)]
-        rest = cores[-1][..., 0]  # [2, r, k_d]
+        modes = cores[-1][..., 0]  # [2, r, k_d]
         for core in cores[-2::-1]:
-            rest = pairs.tensordot(core, 2, rest, 0)
-        return pairs.tensordot(self.factors[1][...], 2, rest, 0)
+            modes = pairs.tensordot(core, 2, modes, 0)  # [2, r, k_j, ..]
+        _, m, n, r = channels.shape
+        kept, modes = modes.shape[2:], modes.reshape(2, r, -1).swapaxes(1, 2)
+        w = pairs.apply_left(modes, jnp.moveaxis(channels, -1, 1).reshape(2, r, -1), pair_behind=True)
+        return w.reshape(*kept, 2, m, n)

@@ -41,35 +41,42 @@ class TuckerWeight(SpectralWeight):
         shape = (in_channels, out_channels, *modes)
         ranks = tucker_ranks(shape, rank)
         entry_std = (std / math.sqrt(math.prod(ranks))) ** (1 / (len(shape) + 1))
-        self.core = nnx.Param(pairs.draw(rngs, ranks, entry_std))
+        # Mode ranks first, as [2, *r, p, q]: expanding them to modes then transposes nothing.
+        self.core = nnx.Param(pairs.draw(rngs, (*ranks[2:], *ranks[:2]), entry_std))
         self.factors = nnx.List(
             [nnx.Param(pairs.draw(rngs, (n, r), entry_std)) for n, r in zip(shape, ranks, strict=True)]
         )
 
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
-        core = self._core_on_modes(window)
-        w = pairs.tensordot(core, 0, self.factors[0][...], 1)  # [2, q, *k, i]
-        w = pairs.tensordot(w, 0, self.factors[1][...], 1)  # [2, *k, i, o]
-        return jnp.moveaxis(w, 0, -3)
+        # Channels first: there are fewer mode ranks than modes.
+        rows = pairs.apply_left(self.factors[0][...], jnp.moveaxis(self.core[...], 0, -3))  # [*r, 2, i, q]
+        core = pairs.mix_shared(rows.swapaxes(-3, -2), self._transposed_out())  # [*r, i, 2, o]
+        return self._on_modes(jnp.moveaxis(core, -2, 0), window)
 
     def contract(
         self, x: Float[Array, "*k b 2 i"], window: tuple[slice, ...], dtype: DTypeLike | None
     ) -> Float[Array, "*k b 2 o"]:
-        core = jnp.moveaxis(self._core_on_modes(window), (0, 1, 2), (-3, -2, -1))
         h = pairs.mix_shared(x, self.factors[0][...], dtype)
-        h = pairs.mix_modes(h, core, dtype)
-        return pairs.mix_shared(h, self.factors[1][...].transpose(0, 2, 1), dtype)
+        h = pairs.mix_modes(h, self._on_modes(self.core[...], window), dtype)
+        return pairs.mix_shared(h, self._transposed_out(), dtype)
 
     def costs(self, kept: tuple[int, ...], batch: int) -> tuple[int, int]:
-        p, q = self.core.shape[1:3]
-        i, o = self.in_channels, self.out_channels
-        # Both need the core on the modes, which is left out.
-        factorized = math.prod(kept) * batch * (i * p + p * q + q * o)
-        return factorized, math.prod(kept) * (p * q * i + q * i * o) + self._dense_cost(kept, batch)
+        *ranks, p, q = self.core.shape[1:]
+        i, o, modes = self.in_channels, self.out_channels, math.prod(kept)
+        # Per channel pair: rank axis j becomes mode axis j, one after the other.
+        expansion = sum(math.prod(kept[: j + 1]) * math.prod(ranks[j:]) for j in range(len(kept)))
+        factorized = expansion * p * q + modes * batch * (i * p + p * q + q * o)
+        reconstructed = math.prod(ranks) * (i * p * q + i * q * o) + expansion * i * o + modes * batch * i * o
+        return factorized, reconstructed
 
-    def _core_on_modes(self, window: tuple[slice, ...]) -> Float[Array, "2 p q *k"]:
-        core = self.core[...]
-        for factor, kept in zip(self.factors[2:], window, strict=True):
-            # Axis 2 is the next mode rank; its modes are appended at the end.
-            core = pairs.tensordot(core, 2, factor[:, kept], 1)
+    def _on_modes(self, core: Float[Array, "2 *r m n"], window: tuple[slice, ...]) -> Float[Array, "*k 2 m n"]:
+        """The mode factors applied to a tensor of mode ranks."""
+        for j, (factor, kept) in enumerate(zip(self.factors[2:], window, strict=True)):
+            # [*k, 2, r, *rest] -> [*k, k, 2, *rest]
+            front, rest = core.shape[: j + 2], core.shape[j + 2 :]
+            core = pairs.apply_left(factor[:, kept], core.reshape(*front, -1), pair_behind=True)
+            core = core.reshape(*core.shape[:-1], *rest)
         return core
+
+    def _transposed_out(self) -> Float[Array, "2 q o"]:
+        return self.factors[1][...].transpose(0, 2, 1)
