@@ -40,9 +40,9 @@ with initialize_config_module("configs", version_base="1.3"):
             "operator.n_modes=[12, 12]",
             "operator.hidden_channels=16",
             "data.batch_size=8",
-            "trainer.epochs=20",
+            "trainer.epochs=8",
             "trainer.steps_per_dispatch=6",
-            "trainer.eval_every=5",
+            "trainer.eval_every=4",
             "pde.shape=[96, 96]",
         ],
     )
@@ -54,7 +54,7 @@ with initialize_config_module("configs", version_base="1.3"):
 from training.run import run
 
 run(cfg)
-(directory,) = (folder / "outputs").iterdir()
+directory = next((folder / "outputs").glob("ns_tfno-*"))
 sorted(path.name for path in directory.iterdir())
 
 # %% [markdown]
@@ -101,8 +101,8 @@ from spectral.transforms import rfftn
 grid = Grid(samples.metadata.shape, samples.metadata.extent)
 figure, axes = plt.subplots(figsize=(5, 3.5))
 for name, fields in (("force", samples.x), ("vorticity", samples.y)):
-    k, power = shell_spectrum(rfftn(fields[..., 0], axes=(1, 2)), grid)
-    axes.loglog(k[1:], np.mean(power, axis=0)[1:], label=name)
+    power = np.mean(shell_spectrum(rfftn(fields[..., 0], axes=(1, 2)), grid), axis=0)
+    axes.loglog(np.arange(1, len(power)), power[1:], label=name)
 axes.set(xlabel="wavenumber", ylabel="power in the shell")
 axes.legend()
 plt.show()

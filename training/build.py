@@ -25,6 +25,7 @@ from operators.base import Operator
 from operators.layers.modes import check_modes
 
 from .config import Run
+from .metrics import standard_metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +68,25 @@ def check_components(run: Run) -> None:
     build_operator(run, shape, (1, 1))
     build_loss(run, extent)
     build_optimizer(run, total_steps=2)
+    _check_normalizers(run, splits)
+    names = {test_name(name, size, shape) for name, (_, split) in splits.items() for size in split.resolutions}
+    for key, metric in (("objective", run.objective), ("checkpoint.best_metric", run.checkpoint.best_metric)):
+        known = sorted(f"{name}/{score}" for name in names | {"valid"} for score in standard_metrics(extent))
+        if metric not in known:
+            raise ValueError(f"{key}: got {metric!r}, wanted one of {', '.join(known)}")
+
+
+def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> None:
+    shapes = {shape for _, split in splits.values() for shape in split.resolutions}
     for key in ("normalize_inputs", "normalize_targets"):
-        if run.data.get(key) not in (None, False, True, "channel", "pixel"):
-            raise ValueError(f"data.{key}: got {run.data[key]!r}, wanted channel, pixel or null")
+        mode = run.data.get(key)
+        if mode not in (None, False, "channel", "pixel"):
+            raise ValueError(f"data.{key}: got {mode!r}, wanted channel, pixel or null")
+        if mode == "pixel" and len(shapes) > 1:
+            raise ValueError(
+                f"data.{key}: got pixel for sets of shapes {sorted(shapes)}, wanted one shape: its statistics belong "
+                "to one grid; use channel, or store the test sets at the training resolution"
+            )
 
 
 def build_splits(run: Run) -> dict[str, tuple[Any, SplitSpec]]:

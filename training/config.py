@@ -29,6 +29,8 @@ class Trainer:
         eval_every: epochs between evaluations on the validation set; 0 for none.
         ema_decay: decay of the exponential moving average of the parameters that is then evaluated; null for none.
         eval_batch_size: samples per evaluation batch; null for the training batch size.
+        matmul_precision: of float32 products on accelerators: highest (float32), high, or default (TF32 or bfloat16,
+            faster, about 1e-3 relative).
     """
 
     epochs: int = 20
@@ -37,11 +39,18 @@ class Trainer:
     eval_every: int = 1
     ema_decay: float | None = None
     eval_batch_size: int | None = None
+    matmul_precision: str = "highest"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "accumulate", "steps_per_dispatch"):
             if isinstance(getattr(self, name), int) and getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name}: got {getattr(self, name)}, wanted a positive number")
+        if isinstance(self.eval_every, int) and self.eval_every < 0:
+            raise ValueError(f"trainer.eval_every: got {self.eval_every}, wanted 0 (never) or a positive number")
+        if self.matmul_precision not in ("highest", "high", "default"):
+            raise ValueError(
+                f"trainer.matmul_precision: got {self.matmul_precision!r}, wanted highest, high or default"
+            )
         if isinstance(self.ema_decay, float) and not 0 < self.ema_decay < 1:
             raise ValueError(f"trainer.ema_decay: got {self.ema_decay}, wanted a number in (0, 1), or null")
 
@@ -61,6 +70,11 @@ class Checkpoint:
     keep_latest: int = 2
     keep_best: int = 1
     best_metric: str = "valid/rel_l2"
+
+    def __post_init__(self) -> None:
+        for name in ("every_epochs", "keep_latest"):
+            if isinstance(getattr(self, name), int) and getattr(self, name) < 1:
+                raise ValueError(f"checkpoint.{name}: got {getattr(self, name)}, wanted a positive number")
 
 
 @dataclass
@@ -140,8 +154,9 @@ def parse(cfg: DictConfig) -> tuple[Run, dict[str, Any]]:
 
 
 def content(plain: dict[str, Any]) -> dict[str, Any]:
-    """The part of a config that decides the result."""
-    return {key: value for key, value in plain.items() if key not in NOT_PART_OF_THE_RUN}
+    """The part of a config that decides the result; where the data lie does not."""
+    tree = {key: value for key, value in plain.items() if key not in NOT_PART_OF_THE_RUN}
+    return tree | {"data": {key: value for key, value in tree.get("data", {}).items() if key != "root"}}
 
 
 def content_key(plain: dict[str, Any]) -> str:

@@ -15,7 +15,6 @@ from jax.experimental import multihost_utils
 from .config import Distributed
 
 _SETTINGS = (
-    "jax_enable_x64",
     "jax_default_matmul_precision",
     "jax_compilation_cache_dir",
     "jax_persistent_cache_min_compile_time_secs",
@@ -85,10 +84,16 @@ def barrier(name: str) -> None:
 
 
 @contextlib.contextmanager
-def run_settings(compile_cache: bool) -> Iterator[None]:
-    """JAX settings of one run, put back afterwards so that the jobs of a sweep do not leak into each other."""
+def run_settings(compile_cache: bool, matmul_precision: str) -> Iterator[None]:
+    """JAX settings of one run, put back afterwards so that the jobs of a sweep do not leak into each other.
+
+    Args:
+        compile_cache: keep compiled programs in the user's cache folder, for the next start.
+        matmul_precision: JAX's name for the precision of float32 products on accelerators.
+    """
     before = {name: getattr(jax.config, name) for name in _SETTINGS}
     try:
+        jax.config.update("jax_default_matmul_precision", matmul_precision)
         if compile_cache and before["jax_compilation_cache_dir"] is None:
             home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
             jax.config.update("jax_compilation_cache_dir", str(home / "spectral-operators" / "xla"))

@@ -56,7 +56,6 @@ class RunLogger:
     ) -> None:
         quiet_libraries()
         settings = settings or Logger()
-        mode = choose_mode(settings.wandb.mode)
         self._console: Console | None = None
         self._rows: JsonLines | None = None
         self._sinks: list[Sink] = []
@@ -64,6 +63,8 @@ class RunLogger:
             self._console = Console(settings.console_every_seconds)
             self._rows = JsonLines(Path(folder) / "metrics.jsonl")
             self._sinks = [self._console, self._rows, *sinks]
+            # Chosen here: only this process may have the key.
+            mode = choose_mode(settings.wandb.mode)
             if mode != "disabled":
                 self._sinks.append(WandbSink(Path(folder), config, settings.wandb, mode))
 

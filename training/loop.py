@@ -1,6 +1,5 @@
 """The order of things while training: dispatch, check, log, evaluate, save."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,7 +60,7 @@ def fit(
         begin = time.perf_counter()
         state, metrics = train(state, first, count)
         seconds.append((time.perf_counter() - begin) / count)
-        check_finite(metrics["loss"], first, checkpointer)
+        check_finite(metrics, first, checkpointer)
         step = first + count
         row = {name: float(np.mean(values)) for name, values in metrics.items()}
         row |= {"lr": float(rate(step - 1)), "epoch": step / steps_per_epoch}
@@ -95,21 +94,26 @@ def portions(start: int, last: int, steps_per_epoch: int, most: int) -> Iterator
         step += count
 
 
-def check_finite(losses: np.ndarray, first: int, checkpointer: Checkpointer) -> None:
-    """Stop at the first loss that is not finite, before anything made from it is saved.
+def check_finite(metrics: dict[str, np.ndarray], first: int, checkpointer: Checkpointer) -> None:
+    """Stop at the first loss or gradient that is not finite, before parameters made from it are saved.
+
+    The loss is computed before an update and the gradient makes it, so both are looked at: a finite loss with a
+    gradient that is not would otherwise be saved as the last good state.
 
     Raises:
         NonFiniteLoss: got / wanted / fix.
     """
-    if math.isfinite(float(np.sum(losses))):
-        return
-    bad = int(np.flatnonzero(~np.isfinite(losses))[0])
-    checkpointer.wait()
-    raise NonFiniteLoss(
-        f"loss at step {first + bad}: got {losses[bad]}, wanted a finite number; the last good checkpoint is step "
-        f"{checkpointer.latest_step}. Try a smaller optimizer.learning_rate, optimizer.clip_norm=1.0, or look at "
-        "the data with plots of a sample"
-    )
+    for name in ("loss", "grad_norm"):
+        bad = np.flatnonzero(~np.isfinite(metrics[name]))
+        if not len(bad):
+            continue
+        checkpointer.wait()
+        kept = checkpointer.latest_step
+        raise NonFiniteLoss(
+            f"{name} at step {first + bad[0]}: got {metrics[name][bad[0]]}, wanted a finite number; the last good "
+            f"checkpoint is {'that of step ' + str(kept) if kept is not None else 'none yet'}. Try a smaller "
+            "optimizer.learning_rate or optimizer.clip_norm=1.0"
+        )
 
 
 def resident_train(chunk, data):

@@ -1,5 +1,6 @@
 """A run from its config to its result: the whole control flow on one screen."""
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def run(cfg: DictConfig) -> float | None:
         NonFiniteLoss: where training diverged.
     """
     settings, config = parse(cfg)
-    with distributed.run_settings(settings.compile_cache):
+    with distributed.run_settings(settings.compile_cache, settings.trainer.matmul_precision):
         return _run(settings, config).get(settings.objective)
 
 
@@ -105,14 +106,11 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
 
         named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
         result = _scores(program.evaluator, state, named, logger)
-        step_seconds = float(np.median(seconds)) if seconds else None
         result |= {
             "num_params": num_params,
             "steps": int(state.step),
             "resumed_from_step": resumed_from,
-            "seconds_total": time.perf_counter() - begin,
-            "seconds_per_step": step_seconds,
-            "samples_per_second": batch_size / step_seconds if step_seconds else None,
+            **_timings(folder, seconds, batch_size, time.perf_counter() - begin),
             "devices": f"{mesh.size} x {jax.devices()[0].device_kind}",
             **directory.environment(),
         }
@@ -225,6 +223,17 @@ def _scores(evaluator: Evaluator, state: TrainState, named, logger: RunLogger) -
 def _averaged(state: TrainState):
     """The parameters that are evaluated: the moving average where one is kept."""
     return state.params if state.ema is None else state.ema
+
+
+def _timings(folder: Path, seconds: list[float], batch_size: int, total: float) -> dict[str, float | None]:
+    """What the run took; those of its first life where the same command came again and had nothing left to train."""
+    names = ("seconds_total", "seconds_per_step", "samples_per_second")
+    path = folder / "result.json"
+    if not seconds and path.exists():
+        before = json.loads(path.read_text())
+        return {name: before.get(name) for name in names}
+    step = float(np.median(seconds)) if seconds else None
+    return dict(zip(names, (total, step, batch_size / step if step else None), strict=True))
 
 
 def _draw(folder: Path, sets, predictions) -> None:

@@ -3,7 +3,6 @@
 import re
 
 import jax
-import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 DATA = "data"
@@ -22,6 +21,10 @@ def make_mesh(data: int = -1) -> Mesh:
     count = available if data == -1 else data
     if not 1 <= count <= available:
         raise ValueError(f"mesh.data: got {data}, wanted 1 to {available} devices, or -1 for all")
+    if jax.process_count() > 1 and count < available:
+        raise ValueError(
+            f"mesh.data: got {data} with {jax.process_count()} processes, wanted -1: all of them have devices"
+        )
     # Auto axes: JAX's default of explicit ones refuses ordinary array code.
     return jax.make_mesh((count,), (DATA,), axis_types=(AxisType.Auto,), devices=jax.devices()[:count])
 
@@ -55,8 +58,3 @@ def collectives(hlo: str) -> dict[str, int]:
     kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
     counts = {kind: len(re.findall(rf" {kind}(?:-start)?\(", hlo)) for kind in kinds}
     return {kind: count for kind, count in counts.items() if count}
-
-
-def to_mesh(tree, mesh: Mesh):
-    """Put host arrays, equal on every process, on every device of the mesh."""
-    return jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf), replicated(mesh)), tree)

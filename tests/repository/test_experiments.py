@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import jax
 import pytest
-from flax import nnx
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
@@ -27,15 +25,9 @@ def composed(*overrides: str):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiment_builds(experiment, debug):
     settings, _ = composed(f"experiment={experiment}", *([f"debug={debug}"] if debug else []))
+    # Operator, loss, optimizer and every generator are built in the abstract.
     build.check_components(settings)
-    generator, split = build.split_of(settings, "train")
-    shape = split.resolutions[0]
-    metadata = type("Metadata", (), {"shape": tuple(shape)})()
-    create = build.build_operator(settings, metadata, (1, 1))
-    assert jax.tree.leaves(nnx.eval_shape(create, jax.random.key(0)))
-    _, rate = build.build_optimizer(settings, 100)
-    assert float(rate(0)) >= 0
-    assert len(generator.grid.shape) == len(shape)
+    assert settings.name == (debug or settings.name)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
