@@ -45,7 +45,7 @@ def mcwilliams(
         ValueError: for another convention.
 
     Source:
-        McWilliams 1984 (J. Fluid Mech. 146), section 2; Cao et al. 2025 (arXiv 2405.17211) for torch-cfd.
+        McWilliams 1984 (J. Fluid Mech. 146); Cao et al. 2025 (arXiv 2405.17211) for torch-cfd.
     """
     conventions = {"1984": (1, 0.5), "torch_cfd": (2, 0.25)}
     if convention not in conventions:
