@@ -19,7 +19,7 @@ from .metadata import Metadata
 from .progress import ProgressReport
 from .provenance import revision
 from .schema import read_metadata
-from .splits import SplitSpec, content_key, data_root, file_path
+from .splits import SplitSpec, check_resolutions, content_key, data_root, file_path
 from .writer import SampleLog, exclusive, log_path, prepare_folder
 
 Shape = tuple[int, ...]
@@ -40,7 +40,8 @@ def ensure(
     """Finds the files of a split, or makes them.
 
     Sample i comes from `fold_in(key(seed), i)` alone and every device solves batches of one fixed size, so the
-    content depends neither on the number of devices nor on interruptions. Solved in float64, stored in float32.
+    content depends neither on the number of devices nor on interruptions. Solved in float64, stored in float32;
+    beside a TPU, which has no complex128, the CPU of its host solves.
     A second process that asks for the same files waits for the first one; on a pod whose hosts share the folder one
     host generates, and where each has a disk of its own each makes its own (identical) copy.
 
@@ -48,7 +49,7 @@ def ensure(
         generator: solver of the samples, a frozen dataclass.
         split: name, samples, seed and resolutions.
         root: folder of data sets; $SPECTRAL_DATA, else `datasets`.
-        devices: the devices to solve on, all local ones by default.
+        devices: the devices to solve on, those of `solving_devices` by default.
 
     Returns:
         shape to file, in the order of `split.resolutions`. All files hold the same samples.
@@ -56,11 +57,13 @@ def ensure(
     Raises:
         StorageError: for a folder that cannot be written or is too small; finished samples are kept.
         FloatingPointError: when the solver leaves the finite numbers; names the sample.
-        DataError: when a file of that name is not what it should be.
+        DataError: for a resolution that the generator does not resolve; when a file of that name is not what it
+            should be.
     """
+    check_resolutions(generator, split)
     paths = {shape: file_path(generator, split, shape, root) for shape in split.resolutions}
     # Before the lock: the processes of a pod start their backends together, or not at all.
-    devices = tuple(devices or jax.local_devices())
+    devices = tuple(devices or solving_devices())
     if not all(path.exists() for path in paths.values()):
         folder = data_root(root) / generator.name
         prepare_folder(folder, needed=_needed_bytes(generator, split, paths))
@@ -95,6 +98,23 @@ def _generate(generator: Generator, split: SplitSpec, paths: dict[Shape, Path], 
         output.log.finish(_metadata(generator, split, output.shape, output.path))
 
 
+def solving_devices() -> list[Any]:
+    """The local devices to solve on: the default ones, but the host's CPU beside a TPU, which lacks complex128.
+
+    Raises:
+        DataError: beside a TPU, where JAX was told to leave the CPU out.
+    """
+    if jax.default_backend() != "tpu":
+        return jax.local_devices()
+    try:
+        return jax.local_devices(backend="cpu")
+    except RuntimeError as error:
+        raise DataError(
+            f"devices: got a TPU alone, which has no complex128 ({error}), wanted the CPU beside it; set "
+            "JAX_PLATFORMS=tpu,cpu or unset it, or make the files on another machine"
+        ) from error
+
+
 def batch_size(points: int, platform: str) -> int:
     """Samples that one device solves together: few on a CPU (its caches), many on an accelerator (its width).
 
@@ -119,7 +139,8 @@ def _solve(
     left = split.samples - start  # the last round is filled up with samples that are dropped
     mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
     indices = np.arange(start, start + size * len(devices), dtype=np.uint32)
-    with jax.enable_x64(True):
+    # What tracing evaluates belongs where the program runs: the default device may be one without complex128.
+    with jax.enable_x64(True), jax.default_device(devices[0]):
         made = _solver(generator, shapes, mesh)(np.uint32(split.seed), indices)
         made = jax.device_get(made)
     return {shape: {name: values[:left] for name, values in made[i].items()} for i, shape in enumerate(shapes)}
@@ -153,12 +174,6 @@ def _needed_bytes(generator: Generator, split: SplitSpec, paths: dict[Shape, Pat
 
 
 def _sample_shapes(generator: Generator, shape: Shape) -> dict[str, Shape]:
-    solved = generator.grid.shape
-    if len(shape) != len(solved) or any(n > m for n, m in zip(shape, solved, strict=True)):
-        raise DataError(
-            f"resolutions: got {shape}, wanted {len(solved)} sizes of at most the solver grid {solved}; solve this "
-            "split on a finer grid, such as `generator: {shape: [256, 256]}` under data.splits.<name>"
-        )
     return {name: (len(field.times), *shape) for name, field in generator.fields.items()}
 
 

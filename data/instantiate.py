@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-ALLOWED = ("spectral.", "operators.", "pdes.", "data.", "training.", "optax.")
+# Components alone: elsewhere in the packages lie functions that write files, and a config may come from anyone.
+ALLOWED = ("operators.", "pdes.generators.", "data.synthetic.", "training.losses.", "training.optim.", "optax.")
 _MARKS = ("_target_", "_partial_", "_convert_")
 
 
@@ -34,6 +35,20 @@ def instantiate(cfg: Any, *args: Any, allow: Sequence[str] = (), where: str = "c
     """
     targets = _resolve(cfg, (*ALLOWED, *allow), where)
     return _build(cfg, targets, args, kwargs)
+
+
+def find(name: Any, allow: Sequence[str] = (), where: str = "config") -> Callable:
+    """The class or function that a `_target_` names, not called.
+
+    Args:
+        name: value of `_target_`.
+        allow: prefixes beyond `ALLOWED`.
+        where: name of the config in errors.
+
+    Raises:
+        TargetError: for a name outside the allow-list, or one that does not exist.
+    """
+    return _find(name, (*ALLOWED, *allow), f"{where}._target_")
 
 
 def describe(obj: Any) -> Any:

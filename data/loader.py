@@ -60,10 +60,6 @@ class ResidentLoader:
         self.replicated = fits(samples.nbytes, mesh, RESIDENT_SHARE / 4) if replicated is None else replicated
         self.data = self._place(samples.x), self._place(samples.y)
 
-    def state(self, step: int) -> dict[str, int]:
-        """What a checkpoint keeps of the position."""
-        return {"step": step, "seed": self.seed, "batch_size": self.batch_size, "samples": self.num_samples}
-
     def indices(self, step: int | Int[Array, ""]) -> Int[Array, "b"]:
         """Sample indices of a step, int32 [batch]; traceable."""
         return batch_rows(self.seed, step, self.num_samples, self.batch_size)

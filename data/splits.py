@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from pdes.generators import Generator
 
 from .errors import DataError
-from .instantiate import describe, instantiate
+from .instantiate import describe, find, instantiate
 from .schema import VERSION
 
 _SPLIT_KEYS = ("samples", "seed", "resolutions", "generator")
@@ -57,14 +58,16 @@ def plan(
     Args:
         pde: `_target_` and arguments of a generator.
         data: `splits`: name to samples, seed, resolutions and, where the split is solved differently (a finer
-            solver grid for the test set), `generator`: arguments that replace those of `pde`.
+            solver grid for the test set), `generator`: arguments that replace those of `pde`. A split that is
+            null is left out.
         allow: further prefixes of `_target_`.
 
     Raises:
-        DataError: for an unknown key, splits that share a seed, or no split.
+        DataError: for an unknown key, splits that share a seed, no split, or a resolution that the generator does
+            not resolve.
         TargetError: for a generator that may not or cannot be built.
     """
-    splits = data.get("splits") or {}
+    splits = {name: values for name, values in (data.get("splits") or {}).items() if values is not None}
     if not splits:
         raise DataError("data.splits: got none, wanted at least one, such as {train: {samples: 100, seed: 0, ...}}")
     result = {}
@@ -76,22 +79,46 @@ def plan(
                 f"data.splits.{name}: got {sorted(values)}, wanted {list(_SPLIT_KEYS)} (the last one optional); "
                 f"unknown {unknown}, missing {lacking}"
             )
-        overrides = values.get("generator") or {}
-        generator = instantiate({**pde, **overrides}, allow=allow, where="pde")
-        if not isinstance(generator, Generator):
-            raise DataError(
-                f"pde._target_: got {pde.get('_target_')!r}, wanted a subclass of pdes.generators.Generator"
-            )
+        generator = _build_generator({**pde, **(values.get("generator") or {})}, allow)
         try:
             shapes = tuple(tuple(int(n) for n in shape) for shape in values["resolutions"])
         except TypeError:
             got = values["resolutions"]
             raise DataError(f"{name}.resolutions: got {got}, wanted {_RESOLUTIONS}") from None
-        result[str(name)] = generator, SplitSpec(str(name), values["samples"], values["seed"], shapes)
+        split = SplitSpec(str(name), values["samples"], values["seed"], shapes)
+        check_resolutions(generator, split)
+        result[split.name] = generator, split
     seeds = {name: split.seed for name, (_, split) in result.items()}
     if len(set(seeds.values())) != len(seeds):
         raise DataError(f"data.splits: got seeds {seeds}, wanted a different one for every split")
     return result
+
+
+def _build_generator(cfg: Mapping[str, Any], allow: Sequence[str]) -> Generator:
+    target = find(cfg.get("_target_"), allow, "pde")
+    # Before the call: anything else that is allowed could have effects of its own.
+    if not (inspect.isclass(target) and issubclass(target, Generator)):
+        raise DataError(f"pde._target_: got {cfg['_target_']!r}, wanted a subclass of pdes.generators.Generator")
+    return instantiate({**cfg, "_partial_": False}, allow=allow, where="pde")
+
+
+def check_resolutions(generator: Generator, split: SplitSpec) -> None:
+    """Refuses a split that stores more modes than its generator solves for: the file would hold zeros in their place.
+
+    Raises:
+        DataError: names the solver grid that the resolution needs.
+    """
+    solved, largest = generator.grid.shape, generator.max_shape
+    for shape in split.resolutions:
+        if len(shape) != len(solved):
+            raise DataError(f"{split.name}.resolutions: got {shape}, wanted {len(solved)} sizes as in the solver grid")
+        if any(n > m for n, m in zip(shape, largest, strict=True)):
+            needed = [max(n, m) for n, m in zip(generator.solver_shape(shape), solved, strict=True)]
+            raise DataError(
+                f"{split.name}.resolutions: got {shape}, wanted at most {largest}, what {generator.name} resolves on "
+                f"its solver grid {solved}; solve on a finer one: pde.shape={needed}, or `generator: {{shape: "
+                f"{needed}}}` under data.splits.{split.name}"
+            )
 
 
 def data_root(root: str | Path | None = None) -> Path:

@@ -70,10 +70,6 @@ class StreamLoader:
         self._sharding = NamedSharding(mesh, P(axis)) if mesh else None
         self._own_rows = _own_rows(self._sharding, batch_size)
 
-    def state(self, step: int) -> dict[str, int]:
-        """What a checkpoint keeps of the position."""
-        return {"step": step, "seed": self.seed, "batch_size": self.batch_size, "samples": self.num_samples}
-
     def indices(self, step: int) -> np.ndarray:
         """Sample indices of a step, int32 [batch]."""
         epoch, part = divmod(step, self.steps_per_epoch)

@@ -2,7 +2,9 @@
 
 import abc
 import dataclasses
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import ClassVar
 
 import jax
@@ -32,10 +34,12 @@ class Generator(abc.ABC):
 
     A sample is a function of its key alone and is solved in float64 on `grid`; the same key on a finer grid is the
     same problem, solved better. `inputs` and `targets` name the default operator-learning map as field -> time
-    indices.
+    indices. `resolved` is the share of the solver grid's modes, per axis, that the solution has: two thirds where
+    products are de-aliased.
     """
 
     name: ClassVar[str]
+    resolved: ClassVar[Fraction] = Fraction(1)
 
     @property
     @abc.abstractmethod
@@ -64,6 +68,15 @@ class Generator(abc.ABC):
     @abc.abstractmethod
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """One sample: field name -> values [t, *space] on `grid`."""
+
+    @property
+    def max_shape(self) -> tuple[int, ...]:
+        """The largest grid that the solution fills: on a finer one its highest modes would be zeros."""
+        return tuple(math.floor(self.resolved * n) for n in self.grid.shape)
+
+    def solver_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The smallest solver grid whose `max_shape` holds `shape`."""
+        return tuple(math.ceil(n / self.resolved) for n in shape)
 
     def restrict(self, u: Float[Array, "t ..."], shape: tuple[int, ...]) -> Float[Array, "t ..."]:
         """A field of `grid` on a stored resolution: its Fourier series cut by signed frequency, never averaged."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from fractions import Fraction
 from typing import ClassVar, Literal
 
 import jax
@@ -42,6 +43,7 @@ class NavierStokesDecaying(Generator):
     """
 
     name: ClassVar[str] = "ns_decaying"
+    resolved: ClassVar[Fraction] = Fraction(2, 3)
 
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3

@@ -170,10 +170,46 @@ def test_other_dimensions(shape, tmp_path):
     assert samples.x.shape == (3, *stored, 1) and samples.metadata.ndim == len(shape)
 
 
-@pytest.mark.parametrize("shape", [(16,), (32, 20)])
-def test_resolution_that_the_solver_grid_does_not_hold(heat, tmp_path, shape):
-    with pytest.raises(DataError, match=r"got \(.*wanted 2 sizes of at most the solver grid \(24, 20\).*finer"):
-        ensure(heat, SplitSpec("train", 3, 0, (shape,)), tmp_path)
+def test_resolution_that_the_solver_grid_does_not_hold(heat, tmp_path):
+    with pytest.raises(DataError, match=r"got \(32, 20\), wanted at most \(24, 20\).*pde\.shape=\[32, 20\]"):
+        ensure(heat, SplitSpec("train", 3, 0, ((32, 20),)), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tpu_leaves_solving_to_the_cpu(monkeypatch):
+    """Stand-ins for the devices: no machine of the tests has one to try."""
+    found = {None: jax.devices()[:1], "cpu": jax.devices()[1:]}
+    monkeypatch.setattr(jax, "local_devices", lambda backend=None: found[backend])
+    for backend, wanted in (("cpu", None), ("gpu", None), ("tpu", "cpu")):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        assert generation.solving_devices() == found[wanted]
+
+    def absent(backend=None):
+        raise RuntimeError("Unknown backend cpu")
+
+    monkeypatch.setattr(jax, "local_devices", absent)
+    with pytest.raises(DataError, match=r"got a TPU alone.*Unknown backend cpu.*JAX_PLATFORMS=tpu,cpu"):
+        generation.solving_devices()
+
+
+@dataclasses.dataclass(frozen=True)
+class Traced(HeatFlow):
+    """Evaluates an array while it is traced, and notes where."""
+
+    def __call__(self, key):
+        with jax.ensure_compile_time_eval():
+            PLACES.append(jax.numpy.ones(2).devices())
+        return super().__call__(key)
+
+
+PLACES = []
+
+
+def test_constants_are_made_on_the_solving_devices(tmp_path):
+    """On another than the default device: beside a TPU that would refuse them."""
+    last = jax.devices()[-1]
+    ensure(Traced((12, 10), num_modes=3), SplitSpec("train", 2, 0, (SMALL,)), tmp_path, devices=[last])
+    assert PLACES and all(place == {last} for place in PLACES)
 
 
 @pytest.mark.parametrize(

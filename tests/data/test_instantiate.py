@@ -6,7 +6,7 @@ from functools import partial
 import optax
 import pytest
 
-from data.instantiate import TargetError, describe, instantiate
+from data.instantiate import TargetError, describe, find, instantiate
 from data.synthetic import HeatFlow
 
 BUILT = []
@@ -48,12 +48,16 @@ def test_partial_and_call_arguments():
         "subprocess.run",
         "data_evil.run",
         "datafoo",
-        "data.writer.os.system",  # through a module that an allowed one imports
-        "data.schema.h5py.File",
-        "data.splits.Path",  # defined elsewhere, imported by name
-        "data.instantiate.functools.partial",
+        "posix.system",
+        "training.directory.write_text",  # in a package of components, but none
+        "data.writer.prepare_folder",
+        "spectral.grid.Grid",
+        "training.losses.jnp.save",  # through a module that an allowed one imports
+        "data.synthetic.jax.jit",
+        "data.synthetic.Grid",  # defined elsewhere, imported by name
         "data.synthetic",  # a module
-        "data.instantiate.ALLOWED",
+        "operators.layers",
+        "training.losses.EPSILON",
         "data.synthetic.HeatFlow.__init__.__globals__",
         "",
         None,
@@ -63,6 +67,22 @@ def test_partial_and_call_arguments():
 def test_refused_targets(target):
     with pytest.raises(TargetError, match=r"pde.*_target_: got .*wanted"):
         instantiate({"_target_": target, "command": "true"}, where="pde")
+
+
+def test_no_file_is_written_by_a_config(tmp_path):
+    """The writer is nested in an allowed target too: every name is checked, and none is called."""
+    path = {"_target_": "training.restore.resolve", "directory": str(tmp_path / "written")}
+    attack = {"_target_": "training.directory.write_text", "path": path, "text": "x"}
+    for cfg in (attack, {"_target_": "data.synthetic.HeatFlow", "shape": attack}, {"_target_": "optax.sgd", "a": path}):
+        with pytest.raises(TargetError, match=r"got 'training\.(directory|restore)\.\w+', wanted a class"):
+            instantiate(cfg)
+    assert not list(tmp_path.iterdir())
+
+
+def test_find_does_not_call(elsewhere):
+    assert find("mine.build", allow=["mine."]) is sys.modules["mine"].build and not BUILT
+    with pytest.raises(TargetError, match=r"pde\._target_: got 'mine\.build'"):
+        find("mine.build", where="pde")
 
 
 def test_nothing_is_built_before_everything_is_checked(elsewhere):
@@ -81,7 +101,7 @@ def test_nothing_is_built_before_everything_is_checked(elsewhere):
     ("cfg", "message"),
     [
         ({"_target_": "data.synthetic.HeatFlo"}, "has no 'HeatFlo'"),
-        ({"_target_": "data.synthetics.HeatFlow"}, "wanted a name that exists"),
+        ({"_target_": "pdes.generators.heat.HeatFlow"}, "wanted a name that exists"),
         ({"_target_": "data.synthetic.HeatFlow", "shpe": [8]}, r"'shpe'.*wanted those of HeatFlow\(shape"),
         ({"_target_": "data.synthetic.HeatFlow", "_recursive_": False}, "_recursive_"),
     ],

@@ -40,7 +40,6 @@ def test_order_depends_on_seed_and_step_alone(samples):
     first, again, other = (ResidentLoader(samples, BATCH, seed) for seed in (0, 0, 1))
     assert np.array_equal(first.indices(17), jax.jit(again.indices)(17))
     assert not np.array_equal(first.indices(17), other.indices(17))
-    assert first.state(17) == {"step": 17, "seed": 0, "batch_size": BATCH, "samples": 22}
 
 
 @pytest.mark.parametrize(("devices", "replicated"), [(None, None), (1, True), (2, True), (2, False), (4, False)])

@@ -4,8 +4,9 @@ import pytest
 
 from data.errors import DataError
 from data.instantiate import TargetError
-from data.splits import SplitSpec, content_key, file_path, plan
+from data.splits import SplitSpec, check_resolutions, content_key, file_path, plan
 from data.synthetic import HeatFlow
+from pdes.generators import NavierStokesDecaying, NavierStokesForcing
 
 PDE = {"_target_": "data.synthetic.HeatFlow", "shape": [16, 16]}
 
@@ -45,6 +46,54 @@ def test_bad_plan(config, message):
 def test_not_a_generator():
     with pytest.raises(DataError, match=r"got 'optax\.sgd', wanted a subclass of pdes\.generators"):
         plan({"_target_": "optax.sgd", "learning_rate": 0.1}, data())
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_nothing_foreign_is_called(tmp_path, nested):
+    """Neither in the place of the generator, even where its package is allowed, nor among its arguments."""
+    path = {"_target_": "training.restore.resolve", "directory": str(tmp_path / "written")}
+    attack = {"_target_": "training.directory.write_text", "path": path, "text": "x"}
+    cases = [((), TargetError)] if nested else [((), TargetError), (("training.",), DataError)]
+    for allow, error in cases:
+        with pytest.raises(error, match=r"got 'training.*wanted a"):
+            plan(PDE | {"shape": attack} if nested else attack, data(), allow)
+    with pytest.raises(TargetError, match=r"pde\..*_target_: got 'posix\.system', wanted a"):
+        bad = {"_target_": "posix.system", "command": f"touch {tmp_path / 'written'}"}
+        plan(PDE | {"shape": bad} if nested else bad, data())
+    assert not list(tmp_path.iterdir())
+
+
+def test_null_switches_a_split_off():
+    config = data()
+    config["splits"]["test"] = None
+    assert list(plan(PDE, config)) == ["train"]
+    with pytest.raises(DataError, match="got none"):
+        plan(PDE, {"splits": {"train": None}})
+
+
+@pytest.mark.parametrize(("solver", "stored"), [(128, 85), (192, 128), (64, 42)])
+def test_dealiased_solvers_resolve_two_thirds(solver, stored):
+    """Stored finer than that, a file would hold zeros for the highest modes."""
+    generator = NavierStokesForcing((solver, solver))
+    assert generator.max_shape == NavierStokesDecaying((solver, solver)).max_shape == (stored, stored)
+    assert generator.solver_shape((stored, stored)) <= (solver, solver)
+    assert generator.solver_shape((stored + 1, stored + 1)) > (solver, solver)
+
+
+def test_every_split_is_checked_for_its_resolution():
+    pde = {"_target_": "pdes.generators.NavierStokesForcing", "shape": [128, 128]}
+    config = data(resolutions=[[64, 64]])
+    config["splits"]["test"]["resolutions"] = [[64, 64], [128, 128]]
+    message = r"test\.resolutions: got \(128, 128\), wanted at most \(85, 85\).*pde\.shape=\[192, 192\]"
+    with pytest.raises(DataError, match=message):
+        plan(pde, config)
+    config["splits"]["test"]["generator"] = {"shape": [192, 192]}
+    assert plan(pde, config)["test"][0].max_shape == (128, 128)
+
+
+def test_resolution_of_other_dimension():
+    with pytest.raises(DataError, match=r"train\.resolutions: got \(8,\), wanted 2 sizes"):
+        check_resolutions(HeatFlow((16, 16)), SplitSpec("train", 4, 0, ((8,),)))
 
 
 def test_bad_generator_argument():
