@@ -1,12 +1,15 @@
 """Errors of a run on its test sets, or at another resolution: `python -m training.evaluate run=outputs/<id>`."""
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
+
+from .config import Run, parse
 
 
 @dataclass
@@ -15,18 +18,32 @@ class Evaluation:
 
     Args:
         run: run directory.
-        resolution: points per axis, one number or one per axis; the run's own test sets by default. The set is
-            found or generated with the run's generator, same samples as the split it belongs to.
-        split: split that is solved at that resolution.
+        split: one split of the run's data; null for every test split (those that are neither train nor valid).
+        resolution: points per axis, one number or one per axis; null for those that the split names. The set is
+            found, or generated with the run's generator: the same samples on another grid.
+        generator: arguments that replace those of the run's generator, such as a finer solver grid
+            (`+generator.shape=[384,384]`) for a higher resolution.
         which: latest or best checkpoint.
         batch_size: samples per call; null for that of the run.
+        devices: devices to use; -1 for all.
+        allow: prefixes of `_target_` beyond this package's own. Only this command grants them: a run from elsewhere
+            cannot name what is executed here.
     """
 
     run: str = MISSING
+    split: str | None = None
     resolution: Any = None
-    split: str = "test"
+    generator: dict[str, Any] = field(default_factory=dict)
     which: str = "latest"
     batch_size: int | None = None
+    devices: int = -1
+    allow: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.which not in ("latest", "best"):
+            raise ValueError(f"which: got {self.which!r}, wanted latest or best")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size: got {self.batch_size}, wanted a positive number, or null")
 
 
 ConfigStore.instance().store(name="evaluate_schema", node=Evaluation)
@@ -37,88 +54,127 @@ def main(cfg: DictConfig) -> None:
     # JAX is imported below, so that `--help` answers at once.
     from .errors import friendly_errors
 
-    settings = OmegaConf.to_object(cfg)
-    assert isinstance(settings, Evaluation)
     with friendly_errors():
+        if OmegaConf.is_missing(cfg, "run"):
+            raise ValueError("run: got nothing, wanted a run directory such as run=outputs/<id>")
+        settings = OmegaConf.to_object(cfg)
+        assert isinstance(settings, Evaluation)
         for name, value in evaluate(settings).items():
-            print(f"{name:32s} {value:.6g}")
+            print(f"{name:32s} {value:.6g}" if isinstance(value, float) else f"{name:32s} {value}")
 
 
-def evaluate(settings: Evaluation) -> dict[str, float]:
+def evaluate(settings: Evaluation) -> dict[str, Any]:
     """Restore a run's operator and measure it; the numbers are also written to `<run>/evaluations/`.
 
     Returns:
-        `<set>/<metric>` -> mean over the set.
+        `step` of the checkpoint, and `<set>/<metric>` -> mean over the set.
 
     Raises:
         FileNotFoundError: where the folder holds no run or no checkpoint.
-        ValueError: for a checkpoint of another operator, or a resolution that the run's data do not have.
+        ValueError: for a split or a resolution that the run's data do not have, or a `_target_` that is not allowed.
+        CheckpointError: for a checkpoint that is damaged or of another operator.
     """
+    from . import directory, distributed
+    from .restore import saved_steps
+
+    folder = Path(settings.run).expanduser().resolve()
+    run, _ = parse(OmegaConf.create(directory.read_config(folder)))
+    run.allow = list(settings.allow)
+    # Before any data are made.
+    if not saved_steps(folder / "checkpoints"):
+        raise FileNotFoundError(f"run: no checkpoint in {folder}, wanted a run that has trained for an epoch")
+    with distributed.run_settings(run.compile_cache, run.trainer.matmul_precision):
+        result, sets = _measure(settings, run, folder)
+    try:
+        (folder / "evaluations").mkdir(exist_ok=True)
+        directory.write_json(folder / "evaluations" / f"{'+'.join(sets)}_{settings.which}.json", result)
+    except OSError as error:
+        warnings.warn(f"the numbers are not kept in {folder}: {error}", stacklevel=2)
+    return result
+
+
+def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The numbers, and the names of the sets."""
     import jax
     from flax import nnx
 
     from . import build, directory
-    from .config import parse
     from .evaluator import Evaluator
     from .metrics import standard_metrics
     from .restore import restore
     from .sharding import make_mesh, replicated
     from .step import split_operator
 
-    folder = Path(settings.run).expanduser().resolve()
-    run, _ = parse(OmegaConf.create(directory.read_config(folder)))
-    build.check_components(run)
-    mesh = make_mesh(run.mesh.data)
-    sets = _sets(build, run, settings)
-    samples = next(iter(sets.values()))
-    channels = samples.x.shape[-1], samples.y.shape[-1]
-    trained_on = build.build_splits(run)["train"][1].resolutions[0]
-    create = build.build_operator(run, trained_on, channels)
+    available = jax.device_count()
+    if settings.devices != -1 and not 1 <= settings.devices <= available:
+        raise ValueError(f"devices: got {settings.devices}, wanted 1 to {available}, or -1 for all")
+    mesh = make_mesh(settings.devices)
+    sets, trained_on = _read_sets(settings, run)
+    first = next(iter(sets.values()))
+    create = build.build_operator(run, trained_on, (first.x.shape[-1], first.y.shape[-1]))
     model_of, shapes = split_operator(nnx.eval_shape(create, jax.random.key(0)))
     template = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), shapes)
     name = "params" if run.trainer.ema_decay is None else "ema"
     # Reading only: a run that still trains in that folder is left alone.
     restored = restore(folder / "checkpoints", {name: template}, which=settings.which)
-    if restored is None:
-        raise FileNotFoundError(f"run: no checkpoint in {folder}, wanted a run that has trained for an epoch")
+    assert restored is not None
     inputs, targets = directory.read_normalizers(folder)
     evaluator = Evaluator(
         lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
-        standard_metrics(samples.metadata.extent),
+        standard_metrics(first.metadata.extent),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
     result: dict[str, Any] = {"step": restored.step}
     for title, samples in sets.items():
-        for metric, value in evaluator(restored.state[name], samples).items():
-            result[f"{title}/{metric}"] = value
-    (folder / "evaluations").mkdir(exist_ok=True)
-    directory.write_json(folder / "evaluations" / f"{'+'.join(sets)}_{settings.which}.json", result)
-    return result
+        scores = evaluator(restored.state[name], samples)
+        result |= {f"{title}/{metric}": value for metric, value in scores.items()}
+    return result, list(sets)
 
 
-def _sets(build, run, settings: Evaluation):
-    """The sets to measure: the run's own test sets, or one split at the resolution asked for."""
-    import numpy as np
-
+def _read_sets(settings: Evaluation, run: Run):
+    """The sets to measure by name, found or generated, and the grid that the run was trained on."""
     from data.generation import ensure
 
+    from . import build
+
+    named = run.data.get("splits") or {}
+    chosen = [name for name in named if name not in ("train", "valid")]
+    if settings.split is not None:
+        chosen = [settings.split]
+        if settings.split not in named:
+            raise ValueError(f"split: got {settings.split!r}, wanted one of {sorted(named)}")
+    if not chosen:
+        raise ValueError(f"run: got data without a test split ({sorted(named)}), wanted one; choose split=valid")
+    for name in chosen:
+        named[name]["generator"] = {**(named[name].get("generator") or {}), **settings.generator}
     splits = build.build_splits(run)
     trained_on = splits["train"][1].resolutions[0]
-    if settings.resolution is None:
-        return build.build_datasets(run).test
-    if settings.split not in splits:
-        raise ValueError(f"split: got {settings.split!r}, wanted one of {sorted(splits)}")
-    generator, split = splits[settings.split]
-    try:
-        shape = tuple(int(n) for n in np.broadcast_to(settings.resolution, len(trained_on)))
-    except (TypeError, ValueError) as error:
+    sets = {}
+    for name in chosen:
+        generator, split = splits[name]
+        if settings.resolution is not None:
+            shape = _shape(settings.resolution, generator.grid.shape, name)
+            split = type(split)(name, split.samples, split.seed, (shape,))
+        for shape, path in ensure(generator, split, run.data.get("root")).items():
+            sets[build.test_name(name, shape, trained_on)] = build.read(run, path)
+    return sets, trained_on
+
+
+def _shape(resolution: Any, solved: tuple[int, ...], split: str) -> tuple[int, ...]:
+    """The grid asked for; it has at most the points of the grid that the split is solved on."""
+    sizes = resolution if isinstance(resolution, (list, tuple)) else [resolution] * len(solved)
+    if len(sizes) != len(solved) or not all(type(n) is int and n > 0 for n in sizes):
         raise ValueError(
-            f"resolution: got {settings.resolution}, wanted one number of points, or one per axis such as [128,128]"
-        ) from error
-    split = type(split)(split.name, split.samples, split.seed, (shape,))
-    path = ensure(generator, split, run.data.get("root"))[shape]
-    return {build.test_name(settings.split, shape, trained_on): build.read(run, path)}
+            f"resolution: got {resolution}, wanted one number of points, or {len(solved)} such as {list(solved)}"
+        )
+    if any(n > m for n, m in zip(sizes, solved, strict=True)):
+        finer = ",".join(str(max(3 * n // 2, m)) for n, m in zip(sizes, solved, strict=True))
+        raise ValueError(
+            f"resolution: got {list(sizes)}, wanted at most the solver grid {list(solved)} of split {split}; solve it "
+            f"on a finer one, such as +generator.shape=[{finer}] (half as many points again leave room to de-alias)"
+        )
+    return tuple(sizes)
 
 
 if __name__ == "__main__":
