@@ -138,7 +138,7 @@ def _read_sets(settings: Evaluation, run: Run):
 
     from . import build
 
-    named = run.data.get("splits") or {}
+    named = {name: values for name, values in (run.data.get("splits") or {}).items() if values is not None}
     chosen = [name for name in named if name not in ("train", "valid")]
     if settings.split is not None:
         chosen = [settings.split]
@@ -154,25 +154,26 @@ def _read_sets(settings: Evaluation, run: Run):
     for name in chosen:
         generator, split = splits[name]
         if settings.resolution is not None:
-            shape = _shape(settings.resolution, generator.grid.shape, name)
+            shape = _shape(settings.resolution, generator, name)
             split = type(split)(name, split.samples, split.seed, (shape,))
         for shape, path in ensure(generator, split, run.data.get("root")).items():
             sets[build.test_name(name, shape, trained_on)] = build.read(run, path)
     return sets, trained_on
 
 
-def _shape(resolution: Any, solved: tuple[int, ...], split: str) -> tuple[int, ...]:
-    """The grid asked for; it has at most the points of the grid that the split is solved on."""
+def _shape(resolution: Any, generator, split: str) -> tuple[int, ...]:
+    """The grid asked for; it has at most the points that the split's solver resolves."""
+    solved, largest = generator.grid.shape, generator.max_shape
     sizes = resolution if isinstance(resolution, (list, tuple)) else [resolution] * len(solved)
     if len(sizes) != len(solved) or not all(type(n) is int and n > 0 for n in sizes):
         raise ValueError(
-            f"resolution: got {resolution}, wanted one number of points, or {len(solved)} such as {list(solved)}"
+            f"resolution: got {resolution}, wanted one number of points, or {len(solved)} such as {list(largest)}"
         )
-    if any(n > m for n, m in zip(sizes, solved, strict=True)):
-        finer = ",".join(str(max(3 * n // 2, m)) for n, m in zip(sizes, solved, strict=True))
+    if any(n > m for n, m in zip(sizes, largest, strict=True)):
+        finer = ",".join(str(max(n, m)) for n, m in zip(generator.solver_shape(tuple(sizes)), solved, strict=True))
         raise ValueError(
-            f"resolution: got {list(sizes)}, wanted at most the solver grid {list(solved)} of split {split}; solve it "
-            f"on a finer one, such as +generator.shape=[{finer}] (half as many points again leave room to de-alias)"
+            f"resolution: got {list(sizes)}, wanted at most {list(largest)}, what split {split} resolves on its solver "
+            f"grid {list(solved)}; solve it on a finer one: +generator.shape=[{finer}]"
         )
     return tuple(sizes)
 
