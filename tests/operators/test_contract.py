@@ -46,11 +46,10 @@ def test_shape_and_dtype(make, ndim):
 
 
 def test_any_leading_axes(operator):
-    u = sample(2, 3, 10, 13, 2)
-    v = apply(operator, u)
-    assert v.shape == (2, 3, 10, 13, 3)
+    u = sample(2, 10, 13, 2)
     # Batch entries do not see each other; round-off of another batch size.
-    np.testing.assert_allclose(apply(operator, u[1, 2]), v[1, 2], atol=1e-6)
+    np.testing.assert_allclose(apply(operator, u[1]), apply(operator, u)[1], atol=1e-6)
+    assert jax.eval_shape(operator, jnp.zeros((4, 3, 10, 13, 2))).shape == (4, 3, 10, 13, 3)
 
 
 def test_every_parameter_has_a_gradient(operator):
@@ -68,19 +67,19 @@ def test_jit_equals_eager(operator):
     np.testing.assert_allclose(apply(operator, u), operator(u), atol=2e-6)
 
 
-@pytest.mark.parametrize("shape", [(20, 26), (9, 15), (3, 16)])
+@pytest.mark.parametrize("shape", [(9, 15), (3, 16)])
 def test_other_resolutions(operator, shape):
     v = apply(operator, sample(1, *shape, 2))
     assert v.shape == (1, *shape, 3) and np.isfinite(v).all()
 
 
 def test_output_on_another_grid(operator):
-    u = jnp.broadcast_to(jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)[None, :, None, None], (1, 16, 14, 2))
-    same = apply(operator, u)
-    finer = apply_to(operator, u, (32, 42))
-    assert finer.shape == (1, 32, 42, 3)
-    # Common points of the two grids; only the last activation's aliasing differs.
-    assert np.abs(finer[:, ::2, ::3] - same).max() < 1e-2 * np.abs(same).max()
+    wave = jnp.sin(2 * jnp.pi * jnp.arange(10) / 10)
+    u = jnp.broadcast_to(wave[None, :, None, None], (2, 10, 13, 2))
+    same, finer = apply(operator, u), apply_to(operator, u, (20, 26))
+    assert finer.shape == (2, 20, 26, 3)
+    # Common points of the two grids; the last block produces both from the same function.
+    assert np.abs(finer[:, ::2, ::2] - same).max() < 1e-2 * np.abs(same).max()
 
 
 def test_save_and_load(make, operator):

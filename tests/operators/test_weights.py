@@ -22,6 +22,9 @@ mix = jax.jit(
 )
 
 
+dense = jax.jit(lambda weight: weight.dense())
+
+
 def make(factorization, *sizes, rank):
     """A weight (in, out, *modes) with random numbers."""
     i, o, *modes = sizes
@@ -30,11 +33,13 @@ def make(factorization, *sizes, rank):
 
 def complex_at(coefficients) -> np.ndarray:
     """Coefficients [*k, b, 2, c] as complex numbers."""
-    return np.asarray(coefficients[..., 0, :] + 1j * coefficients[..., 1, :])
+    re, im = np.moveaxis(np.asarray(coefficients), -2, 0)
+    return re + 1j * im
 
 
 def complex_of(parameter) -> np.ndarray:
-    return np.asarray(parameter[0] + 1j * parameter[1])
+    re, im = np.asarray(parameter[...])
+    return re + 1j * im
 
 
 @pytest.mark.parametrize(
@@ -79,15 +84,16 @@ def test_initial_size_of_the_entries(factorization, rank):
     assert abs(found / 0.25 - 1) < 0.15
 
 
-@pytest.mark.parametrize("kept", [(6, 5, 4), (5, 4, 3), (2, 5, 1)])
+@pytest.mark.parametrize("kept", [(6, 5, 4), (5, 2, 3)])
 @pytest.mark.parametrize("factorization", FACTORIZATIONS)
 def test_factorized_reconstructed_and_dense_agree(factorization, kept):
     """Against NumPy's complex einsum, in three dimensions with different sizes everywhere, and on a mode window."""
     weight = make(factorization, 4, 5, 6, 5, 4, rank=0.6)
     x = sample(*kept, 3, 2, 4)
     window = mode_window(weight.modes, kept)
-    dense = np.asarray(jax.jit(lambda weight: weight.dense())(weight))
-    want = np.einsum("xyzbi,ioxyz->xyzbo", complex_at(x), dense[(slice(None), slice(None), *window)])
+    want = np.einsum(
+        "xyzbi,ioxyz->xyzbo", complex_at(x), np.asarray(dense(weight))[(slice(None), slice(None), *window)]
+    )
     for implementation in ("factorized", "reconstructed"):
         got = complex_at(mix(weight, x, tuple((w.start, w.stop) for w in window), implementation))
         # float32 round-off of four contractions
@@ -113,7 +119,7 @@ def test_dense_is_the_sum_over_ranks(factorization, ndim):
         terms = ",".join(bonds[j] + n + bonds[j + 1] for j, n in enumerate(names))
         want = np.einsum(f"{terms}->{names}", *factors)
     # float32 round-off
-    np.testing.assert_allclose(weight.dense(), want, atol=3e-6)
+    np.testing.assert_allclose(dense(weight), want, atol=3e-6)
 
 
 @pytest.mark.parametrize("factorization", FACTORIZATIONS)
