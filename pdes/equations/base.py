@@ -14,30 +14,31 @@ class Equation(abc.ABC):
 
         d u_hat / dt = linear * u_hat + nonlinear(u_hat)
 
-    The state is one unbatched half spectrum u_hat[kx, ky] in NumPy's order, in amplitudes (`spectral.transforms`);
-    batches go through `jax.vmap`. `linear` is a NumPy float64 array of `grid.spectrum_shape`, so that steppers
-    can work out their coefficients in full precision before they cast them to that of the state.
+    The state is one unbatched half spectrum u_hat[*k] (in two dimensions [kx, ky]) in NumPy's order, in amplitudes
+    (`spectral.transforms`); batches go through `jax.vmap`. `linear` is a NumPy float64 array of
+    `grid.spectrum_shape`, so that steppers can work out their coefficients in full precision before they cast them
+    to that of the state.
     """
 
     grid: Grid
     linear: np.ndarray
 
     @abc.abstractmethod
-    def nonlinear(self, u_hat: Complex[Array, "kx ky"]) -> Complex[Array, "kx ky"]:
+    def nonlinear(self, u_hat: Complex[Array, "*k"]) -> Complex[Array, "*k"]:
         """Everything but the linear term, forcing included."""
 
     @abc.abstractmethod
-    def to_spectral(self, u: Float[Array, "x y"]) -> Complex[Array, "kx ky"]:
+    def to_spectral(self, u: Float[Array, "*space"]) -> Complex[Array, "*k"]:
         """Field on the grid -> a state: the amplitudes that the equation keeps."""
 
     @abc.abstractmethod
-    def to_physical(self, u_hat: Complex[Array, "kx ky"]) -> Float[Array, "x y"]:
+    def to_physical(self, u_hat: Complex[Array, "*k"]) -> Float[Array, "*space"]:
         """State -> field on the grid."""
 
     @abc.abstractmethod
-    def invariants(self, u_hat: Complex[Array, "kx ky"]) -> dict[str, Float[Array, ""]]:
+    def invariants(self, u_hat: Complex[Array, "*k"]) -> dict[str, Float[Array, ""]]:
         """Quantities that the nonlinear term conserves when nothing forces the flow."""
 
-    def rhs(self, u_hat: Complex[Array, "kx ky"]) -> Complex[Array, "kx ky"]:
+    def rhs(self, u_hat: Complex[Array, "*k"]) -> Complex[Array, "*k"]:
         """The whole right-hand side, d u_hat / dt."""
         return symbol(self.linear, u_hat) * u_hat + self.nonlinear(u_hat)

@@ -8,11 +8,11 @@ from jaxtyping import Array, Complex
 
 def rollout(
     step: Callable[[jax.Array], jax.Array],
-    u0_hat: Complex[Array, "kx ky"],
+    u0_hat: Complex[Array, "*k"],
     n_outputs: int,
     inner_steps: int = 1,
     remat: bool = True,
-) -> Complex[Array, "t kx ky"]:
+) -> Complex[Array, "t *k"]:
     """Records every `inner_steps`-th state of a trajectory.
 
     Args:

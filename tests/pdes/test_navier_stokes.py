@@ -144,6 +144,11 @@ def test_budgets_close(driven):
         quantities = diagnostics.enstrophy(states, grid), diagnostics.palinstrophy(states, grid)
         for rate, loss in zip(rates, quantities, strict=True):
             np.testing.assert_allclose(rate, -2e-3 * loss, rtol=1e-12)
+    # The right-hand side has these rates, and the trajectory their integral.
+    derivative = jax.jit(equation.rhs)(start)
+    for order, rate in zip((-1, 0), rates, strict=True):
+        produced = inner_product(start, derivative, grid, order, alpha=0.0) / grid.volume
+        np.testing.assert_allclose(produced, rate[0], rtol=1e-11)
     for quantity, rate in zip((diagnostics.energy, diagnostics.enstrophy), rates, strict=True):
         change = float(quantity(states[-1], grid) - quantity(states[0], grid))
         assert abs(change - simpson(rate, dt)) <= 1e-8 * abs(change)
