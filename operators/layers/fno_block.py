@@ -9,7 +9,7 @@ from spectral.filters import resize
 
 from .channel_mlp import ChannelMLP
 from .norms import make_norm
-from .pointwise import by_samples
+from .pointwise import in_chunks
 from .ranks import Rank
 from .skips import make_skip
 from .spectral_conv import SpectralConv
@@ -84,7 +84,7 @@ class FNOBlock(nnx.Module):
         if y.shape != x.shape:
             # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
             x = resize(x, y.shape[1:-1], axes=tuple(range(1, x.ndim - 1)))
-        return by_samples(self._after_convolution, x, y)
+        return in_chunks(self._after_convolution, x, y, per_sample=self.norm is not None)
 
     def _after_convolution(
         self, x: Float[Array, "b *space c"], y: Float[Array, "b *space c"]

@@ -1,13 +1,13 @@
 """How pointwise layers are computed: they are most of a training step, and bound by memory as much as by arithmetic."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from spectral.sharded import batch_is_sharded
+from spectral.sharded import batch_is_sharded, space_is_sharded
 
 # Points whose activations fit in the cache of a CPU core or two, at the usual widths.
 CACHED_POINTS = 4096
@@ -47,21 +47,42 @@ def _linear_in_weight(x: Float[Array, "*b i"], dw: Float[Array, "i o"]) -> Float
     return jnp.matmul(blocks, jnp.broadcast_to(dw, (len(blocks), i, o))).reshape(*x.shape[:-1], o)
 
 
-def by_samples(f: Callable[..., Float[Array, "b *space o"]], *arrays: Float[Array, "b ..."]) -> Float[Array, "b *s o"]:
-    """f(*arrays) for an f that treats every sample by itself, on a CPU a few samples at a time.
+def in_chunks(
+    f: Callable[..., Float[Array, "b *space o"]], *arrays: Float[Array, "b *space _"], per_sample: bool = False
+) -> Float[Array, "b *space o"]:
+    """f(*arrays) for an f that treats points, or whole samples, independently; on a CPU in chunks of points.
 
     What lies between the arguments and the result then stays in the cache, and is computed again in the backward pass
     instead of written out: less than half the memory, and a faster step where memory is the limit. Accelerators want
-    the whole batch at once; so does a batch that is spread over devices by the compiler.
+    the whole batch at once; so does an array that the compiler spreads over devices.
 
     Args:
-        f: maps arrays [b, ...] to [b, *space, o], sample by sample.
-        arrays: the first has the shape [b, *space, c].
+        f: maps arrays [b, *space, c] to [b, *space, o] for any shape of the leading axes.
+        arrays: of the same leading axes.
+        per_sample: whether f needs to see all points of a sample together.
     """
-    batch, *space, _ = arrays[0].shape
-    group = max(g for g in range(1, batch + 1) if batch % g == 0 and (g == 1 or g * math.prod(space) <= CACHED_POINTS))
-    if group == batch or not _on_cpu() or batch_is_sharded():
+    *leading, _ = arrays[0].shape
+    inner = _chunk(leading, per_sample)
+    count = math.prod(leading) // math.prod(inner)
+    if count == 1 or not _on_cpu() or batch_is_sharded() or space_is_sharded():
         return f(*arrays)
-    groups = [a.reshape(-1, group, *a.shape[1:]) for a in arrays]
-    out = jax.lax.map(lambda group: jax.checkpoint(f)(*group), tuple(groups))
-    return out.reshape(batch, *out.shape[2:])
+    chunks = tuple(a.reshape(count, *inner, a.shape[-1]) for a in arrays)
+    out = jax.lax.map(lambda chunk: jax.checkpoint(f)(*chunk), chunks)
+    return out.reshape(*leading, out.shape[-1])
+
+
+def _chunk(leading: Sequence[int], per_sample: bool) -> tuple[int, ...]:
+    """Leading axes of one chunk.
+
+    Points in blocks of the size that the weight gradient wants: were the shapes different there, XLA would compute
+    every activation once for each of them.
+    """
+    batch, *space = leading
+    blocks, odd = divmod(math.prod(leading), BLOCK)
+    if per_sample or odd:
+        return _largest_divisor(batch, CACHED_POINTS // math.prod(space)), *space
+    return _largest_divisor(blocks, CACHED_POINTS // BLOCK), BLOCK
+
+
+def _largest_divisor(n: int, limit: int) -> int:
+    return max(d for d in range(1, max(limit, 1) + 1) if n % d == 0)
