@@ -1,5 +1,6 @@
 """Making data sets from solvers: found by content, resumable, the same bits for a seed on any number of devices."""
 
+import contextlib
 import functools
 import math
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh
+from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from pdes.generators import Generator
@@ -16,6 +17,7 @@ from pdes.generators import Generator
 from .errors import DataError
 from .instantiate import describe
 from .metadata import Metadata
+from .parallel import cores, in_order
 from .progress import ProgressReport
 from .provenance import revision
 from .schema import read_metadata
@@ -40,8 +42,8 @@ def ensure(
     """Finds the files of a split, or makes them.
 
     Sample i comes from `fold_in(key(seed), i)` alone and every device solves batches of one fixed size, so the
-    content depends neither on the number of devices nor on interruptions. Solved in float64, stored in float32;
-    beside a TPU, which has no complex128, the CPU of its host solves.
+    content depends neither on the number of devices and cores nor on interruptions. Solved in float64, stored in
+    float32; beside a TPU, which has no complex128, the CPU of its host solves. A CPU solves one batch per core.
     A second process that asks for the same files waits for the first one; on a pod whose hosts share the folder one
     host generates, and where each has a disk of its own each makes its own (identical) copy.
 
@@ -84,18 +86,31 @@ def _generate(generator: Generator, split: SplitSpec, paths: dict[Shape, Path], 
     done = min(output.log.samples for output in outputs)
     for output in outputs:
         output.log.truncate(done)
-    devices = _useful(devices, split.samples - done, generator.grid.size)
-    sizes = " ".join("x".join(map(str, output.shape)) for output in outputs)
-    with ProgressReport(f"{generator.name}/{split.name} {sizes}", split.samples, done) as progress:
-        while done < split.samples:
-            made = _solve(generator, split, done, tuple(paths), devices)
-            _check_finite(made, generator, split, done)
-            for output in outputs:
-                output.log.append(made[output.shape])
-            done = outputs[0].log.samples
-            progress.advance(len(next(iter(made[outputs[0].shape].values()))))
+    if done < split.samples:
+        _solve_from(done, generator, split, outputs, devices)
     for output in outputs:
         output.log.finish(_metadata(generator, split, output.shape, output.path))
+
+
+def _solve_from(
+    done: int, generator: Generator, split: SplitSpec, outputs: list[_Output], devices: tuple[Any, ...]
+) -> None:
+    """Appends the samples that the logs lack."""
+    devices = _useful(devices, split.samples - done, generator.grid.size)
+    platform, shapes = devices[0].platform, tuple(output.shape for output in outputs)
+    count = len(devices) * batch_size(generator.grid.size, platform)
+    starts = range(done, split.samples, count)
+    sizes = " ".join("x".join(map(str, shape)) for shape in shapes)
+    with ProgressReport(f"{generator.name}/{split.name} {sizes}", split.samples, done) as progress:
+        program = _compile(generator, shapes, devices, count)
+        progress.start_clock()
+        solve = functools.partial(_solve, program, split, shapes, count)
+        with contextlib.closing(in_order(solve, starts, _threads(platform))) as rounds:
+            for start, made in zip(starts, rounds, strict=True):
+                _check_finite(made, generator, split, start)
+                for output in outputs:
+                    output.log.append(made[output.shape])
+                progress.advance(outputs[0].log.samples - start)
 
 
 def solving_devices() -> list[Any]:
@@ -131,23 +146,24 @@ def _useful(devices: tuple[Any, ...], samples: int, points: int) -> tuple[Any, .
     return devices[: math.ceil(batches / math.ceil(batches / len(devices)))]
 
 
+def _threads(platform: str) -> int:
+    """Rounds at work at a time: a CPU device spends about one core on a program, but runs several side by side."""
+    return max(1, cores() // len(jax.local_devices(backend="cpu"))) if platform == "cpu" else 1
+
+
 def _solve(
-    generator: Generator, split: SplitSpec, start: int, shapes: tuple[Shape, ...], devices: tuple[Any, ...]
+    program: Any, split: SplitSpec, shapes: tuple[Shape, ...], count: int, start: int
 ) -> dict[Shape, dict[str, np.ndarray]]:
     """The samples from `start` on, one batch per device: shape to field to float32 (samples, t, *space)."""
-    size = batch_size(generator.grid.size, devices[0].platform)
     left = split.samples - start  # the last round is filled up with samples that are dropped
-    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
-    indices = np.arange(start, start + size * len(devices), dtype=np.uint32)
-    # What tracing evaluates belongs where the program runs: the default device may be one without complex128.
-    with jax.enable_x64(True), jax.default_device(devices[0]):
-        made = _solver(generator, shapes, mesh)(np.uint32(split.seed), indices)
-        made = jax.device_get(made)
+    made = jax.device_get(program(np.uint32(split.seed), np.arange(start, start + count, dtype=np.uint32)))
     return {shape: {name: values[:left] for name, values in made[i].items()} for i, shape in enumerate(shapes)}
 
 
 @functools.lru_cache(maxsize=8)
-def _solver(generator: Generator, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
+def _compile(generator: Generator, shapes: tuple[Shape, ...], devices: tuple[Any, ...], count: int) -> Any:
+    """The program from (seed, indices) to samples: fields by name for every shape."""
+
     def sample(key: jax.Array) -> list[dict[str, jax.Array]]:
         fields = generator(key)
         return [
@@ -158,8 +174,12 @@ def _solver(generator: Generator, shapes: tuple[Shape, ...], mesh: Mesh) -> Any:
         key = jax.random.key(seed)
         return jax.vmap(lambda i: sample(jax.random.fold_in(key, i)))(indices)
 
+    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
     # check_vma off: a solver's scan starts from constants, which the check takes for replicated.
-    return jax.jit(jax.shard_map(batch, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"), check_vma=False))
+    solve = jax.shard_map(batch, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"), check_vma=False)
+    # What tracing evaluates belongs where the program runs: the default device may be one without complex128.
+    with jax.enable_x64(True), jax.default_device(devices[0]):
+        return jax.jit(solve).lower(np.uint32(0), np.arange(count, dtype=np.uint32)).compile()
 
 
 def _needed_bytes(generator: Generator, split: SplitSpec, paths: dict[Shape, Path]) -> int:

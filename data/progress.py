@@ -26,8 +26,8 @@ class ProgressReport:
 
     def __init__(self, title: str, total: int, done: int = 0, every: float = 10.0):
         self._title, self._total, self._done, self._every = title, total, done, every
-        self._start = self._last = self._counted_from = time.monotonic()
-        self._counted: int | None = None
+        self._start = self._last = self._clock = time.monotonic()
+        self._before = done
         self._bar = None
         if sys.stderr.isatty():
             self._bar = Progress(
@@ -45,22 +45,22 @@ class ProgressReport:
         if self._bar:
             self._bar.start()
         else:
-            self._print(f"{self._done}/{self._total} samples, the first ones include compilation")
+            self._print(f"{self._done}/{self._total} samples")
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._bar:
             self._bar.stop()
 
+    def start_clock(self) -> None:
+        """Counts the throughput from here on: what was done so far was preparation."""
+        self._clock = time.monotonic()
+
     def advance(self, samples: int) -> None:
         """Reports further samples as finished."""
         self._done += samples
         now = time.monotonic()
-        rate = ((self._counted or 0) + samples) / max(now - self._counted_from, 1e-9)
-        if self._counted is None:  # the first round compiled: later ones are counted without it
-            self._counted, self._counted_from = 0, now
-        else:
-            self._counted += samples
+        rate = (self._done - self._before) / max(now - self._clock, 1e-9)
         text = f"{rate:.3g} samples/s"
         if self._bar:
             self._bar.update(self._task, completed=self._done, rate=text)
