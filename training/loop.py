@@ -8,11 +8,12 @@ import jax
 import numpy as np
 
 from .checkpoint import Checkpointer
+from .errors import RunError
 from .logging import RunLogger
 from .step import TrainState
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(RunError):
     """The loss became infinite or not a number; the last good checkpoint is untouched."""
 
 

@@ -17,6 +17,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 from .checksum import checksums
+from .errors import RunError
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ FORMAT = 1
 _LINES = 20
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(RunError):
     """A checkpoint could not be written or read."""
 
 
