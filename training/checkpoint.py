@@ -44,7 +44,6 @@ class Checkpointer:
 
     Args:
         directory: folder or URL (gs://...), made when absent.
-        every: steps between checkpoints; 1 leaves the choice to the caller.
         keep_latest: how many of the newest stay.
         keep_best: how many of the best stay besides.
         best_metric: name in `metrics` that ranks checkpoints; None ranks nothing.
@@ -60,17 +59,14 @@ class Checkpointer:
         self,
         directory: epath.PathLike,
         *,
-        every: int = 1,
         keep_latest: int = 2,
         keep_best: int = 1,
         best_metric: str | None = None,
         best_mode: str = "min",
         config: Mapping[str, Any],
     ) -> None:
-        if every < 1 or keep_latest < 1 or keep_best < 0:
-            raise ValueError(
-                f"every, keep_latest, keep_best: got {every}, {keep_latest}, {keep_best}, wanted at least 1, 1, 0"
-            )
+        if keep_latest < 1 or keep_best < 0:
+            raise ValueError(f"keep_latest, keep_best: got {keep_latest}, {keep_best}, wanted at least 1, 0")
         if best_mode not in ("min", "max"):
             raise ValueError(f'best_mode: got {best_mode!r}, wanted "min" or "max"')
         try:
@@ -78,7 +74,6 @@ class Checkpointer:
         except TypeError as error:
             raise ValueError(f"config: {error}; wanted plain numbers, strings, lists, dictionaries") from error
         self.directory = resolve(directory)
-        self.every = every
         self._best = (best_metric, best_mode)
         self._damaged: set[int] = set()
         mute_orbax()
@@ -122,24 +117,20 @@ class Checkpointer:
         state: Mapping[str, Any],
         *,
         metrics: Mapping[str, SupportsFloat] | None = None,
-        force: bool = False,
     ) -> bool:
-        """Start writing a checkpoint when one is due; waits for the one before it.
+        """Start writing a checkpoint; waits for the one before it.
 
         Args:
             step: number of finished updates; must rise.
             state: name -> pytree of arrays, random keys and numbers; the arrays may be donated afterwards.
             metrics: scalars to keep with it.
-            force: save at any step (last step, preemption).
 
         Returns:
-            True when a save was started; False when none is due or this step is already there.
+            True when a save was started; False when this step is already there.
 
         Raises:
             CheckpointWriteError: this or the previous checkpoint could not be written.
         """
-        if step % self.every and not force:
-            return False
         with self._report(f"the checkpoint before step {step} is incomplete"):
             self._manager.wait()
         saved = {checkpoint.step for checkpoint in self._manager.checkpoints}
@@ -165,7 +156,7 @@ class Checkpointer:
             for stale in sorted(self._damaged & saved):
                 if stale >= step:
                     self._manager.delete(stale)
-            # Forced, because the decision is made: the default policy skips saves while one is being written.
+            # Forced: Orbax's default policy skips saves while one is being written.
             self._manager.save_checkpointables_async(
                 step, {ITEM: nest(leaves)}, metrics=values, custom_metadata=record, force=True
             )

@@ -76,7 +76,7 @@ def fit(
         stop = stop_requested(step)
         if stop or step == last or (not inside and epoch % checkpoint_every == 0):
             named = {f"valid/{name}": value for name, value in scores.items()} if scores else None
-            checkpointer.save(step, state._asdict(), metrics=named, force=stop or step == last)
+            checkpointer.save(step, state._asdict(), metrics=named)
         if stop and step < last:
             checkpointer.wait()
             logger.message(f"stopped by a signal at step {step}, saved; the same command goes on from there")

@@ -25,7 +25,7 @@ def make_state(step, size=300_000):
 
 def loop(directory):
     """Save without pause until killed."""
-    with Checkpointer(directory, every=1, best_metric="loss", config={}) as checkpointer:
+    with Checkpointer(directory, best_metric="loss", config={}) as checkpointer:
         for step in range(1, 10_000):
             checkpointer.save(step, make_state(step), metrics={"loss": float((step - 2) ** 2)})
             print(step, flush=True)
@@ -34,7 +34,7 @@ def loop(directory):
 def full_disk(directory):
     """A file-size limit stands in for a full disk: the write fails at the same place, in a background thread."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    checkpointer = Checkpointer(directory, every=1, config={})
+    checkpointer = Checkpointer(directory, config={})
     checkpointer.save(1, make_state(1))
     checkpointer.wait()
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
@@ -57,7 +57,7 @@ def no_space(directory, read_only):
         os.setuid(65534)  # root may write anywhere
     directory = read_only
     try:
-        Checkpointer(directory, every=1, config={})
+        Checkpointer(directory, config={})
     except CheckpointWriteError as error:
         print("RAISED", error)
 
@@ -74,7 +74,7 @@ def two_processes(directory, port, index):
         "loader": {"step": 4},
     }
     with (
-        Checkpointer(directory, every=1, config={"a": 1}) as checkpointer,
+        Checkpointer(directory, config={"a": 1}) as checkpointer,
         stop_on_signal() as stop_requested,
     ):
         checkpointer.save(1, state)
@@ -87,7 +87,7 @@ def two_processes(directory, port, index):
         print("ready", flush=True)
         for step in range(2, 10_000, 3):  # several steps per dispatch: the agreed step may lie in between
             if stop_requested(step):
-                checkpointer.save(step, state, force=True)
+                checkpointer.save(step, state)
                 break
             signal.sigtimedwait([], 0.01)
     print("STOPPED", step, checkpointer.steps)

@@ -54,7 +54,7 @@ def make_state(step=0.0, width=4):
 
 
 def save(directory, *steps, **options):
-    with Checkpointer(directory, every=1, config={}, **options) as checkpointer:
+    with Checkpointer(directory, config={}, **options) as checkpointer:
         for step in steps:
             checkpointer.save(step, make_state(step))
 
@@ -108,7 +108,7 @@ class TestRoundTrip:
             "loader": {"epoch": 3, "done": True, "exact": np.float64(0.1) * np.ones(2), "big": 2**40},
         }
         config = {"model": {"n_modes": [4, 4]}}
-        with Checkpointer(tmp_path / "c", every=1, config=config) as checkpointer:
+        with Checkpointer(tmp_path / "c", config=config) as checkpointer:
             assert checkpointer.restore(state) is None
             assert checkpointer.save(5, state, metrics={"loss": 0.25})
             restored = checkpointer.restore(jax.tree.map(lambda x: x, state))
@@ -118,7 +118,7 @@ class TestRoundTrip:
     def test_any_mesh(self, tmp_path, mesh):
         sharded, replicated = jax.NamedSharding(mesh, jax.P("data")), jax.NamedSharding(mesh, jax.P())
         values = np.arange(32, dtype=np.float32).reshape(16, 2)
-        with Checkpointer(tmp_path, every=1, config={}) as checkpointer:
+        with Checkpointer(tmp_path, config={}) as checkpointer:
             checkpointer.save(1, {"p": {"a": jax.device_put(values, sharded), "b": jax.device_put(values, replicated)}})
         small = jax.make_mesh((2, 2), ("x", "y"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
         for target in (sharded, replicated, jax.NamedSharding(small, jax.P("y", "x")), None):
@@ -140,7 +140,7 @@ class TestRoundTrip:
     def test_donated_arrays_are_safe(self, tmp_path):
         step = jax.jit(lambda x: x + 1, donate_argnums=0)
         x = jnp.zeros(1_000_000)
-        with Checkpointer(tmp_path, every=1, config={}) as checkpointer:
+        with Checkpointer(tmp_path, config={}) as checkpointer:
             for i in range(1, 4):
                 x = step(x)
                 checkpointer.save(i, {"x": x})
@@ -152,7 +152,7 @@ class TestRoundTrip:
 class TestPolicy:
     def test_latest_and_best_are_kept(self, tmp_path):
         losses = {1: 3.0, 2: 1.0, 3: 2.0, 4: float("nan"), 5: 4.0, 6: 2.0}
-        with Checkpointer(tmp_path, every=1, best_metric="loss", config={}) as checkpointer:
+        with Checkpointer(tmp_path, best_metric="loss", config={}) as checkpointer:
             for step, loss in losses.items():
                 checkpointer.save(step, make_state(step), metrics={"loss": loss})
             checkpointer.save(7, make_state(7))
@@ -160,7 +160,7 @@ class TestPolicy:
             assert checkpointer.steps == [2, 6, 7]
             assert (checkpointer.latest_step, checkpointer.best_step) == (7, 2)
         # A new process knows the ranking from the files.
-        with Checkpointer(tmp_path, every=1, best_metric="loss", config={}) as checkpointer:
+        with Checkpointer(tmp_path, best_metric="loss", config={}) as checkpointer:
             checkpointer.save(8, make_state(8), metrics={"loss": 0.5})
             checkpointer.wait()
             assert checkpointer.steps == [7, 8] and checkpointer.best_step == 8
@@ -171,29 +171,27 @@ class TestPolicy:
         assert restore(tmp_path, make_state(), which="best").state["loader"] == {"step": 9}
 
     def test_largest_is_best(self, tmp_path):
-        with Checkpointer(tmp_path, every=1, keep_latest=1, best_metric="r2", best_mode="max", config={}) as c:
+        with Checkpointer(tmp_path, keep_latest=1, best_metric="r2", best_mode="max", config={}) as c:
             for step, r2 in {1: 0.1, 2: 0.9, 3: 0.5}.items():
                 c.save(step, make_state(step), metrics={"r2": r2})
             c.wait()
             assert c.steps == [2, 3] and c.best_step == 2
 
-    def test_interval_force_and_order(self, tmp_path):
-        with Checkpointer(tmp_path, every=10, config={}) as checkpointer:
-            saved = [step for step in range(1, 25) if checkpointer.save(step, make_state(step))]
-            assert saved == [10, 20]  # none skipped, although one write may still be going on
+    def test_order(self, tmp_path):
+        with Checkpointer(tmp_path, config={}) as checkpointer:
+            # None skipped, although one write may still be going on.
+            assert all([checkpointer.save(step, make_state(step)) for step in (10, 20, 24)])
             assert not checkpointer.save(24, make_state(24))
-            assert checkpointer.save(24, make_state(24), force=True)
-            assert not checkpointer.save(24, make_state(24), force=True)
             with pytest.raises(ValueError, match=r"step: got 23, wanted one above the last checkpoint, 24"):
-                checkpointer.save(23, make_state(23), force=True)
+                checkpointer.save(23, make_state(23))
 
     def test_arguments(self, tmp_path):
-        with pytest.raises(ValueError, match="every, keep_latest, keep_best: got 0, 2, 1"):
-            Checkpointer(tmp_path, every=0, config={})
+        with pytest.raises(ValueError, match="keep_latest, keep_best: got 0, 1"):
+            Checkpointer(tmp_path, keep_latest=0, config={})
         with pytest.raises(ValueError, match='"min" or "max"'):
-            Checkpointer(tmp_path, every=1, best_mode="least", config={})
+            Checkpointer(tmp_path, best_mode="least", config={})
         with pytest.raises(ValueError, match="not JSON serializable"):
-            Checkpointer(tmp_path, every=1, config={"f": make_state})
+            Checkpointer(tmp_path, config={"f": make_state})
         with pytest.raises(ValueError, match="latest"):
             restore(tmp_path, make_state(), which="last")
 
@@ -224,7 +222,7 @@ class TestBadCheckpoints:
     def test_falls_back_and_goes_on(self, tmp_path, damage, caplog):
         save(tmp_path, 1, 2)
         spoil(tmp_path / "2", damage)
-        with Checkpointer(tmp_path, every=1, config={}) as checkpointer:
+        with Checkpointer(tmp_path, config={}) as checkpointer:
             with pytest.raises(CheckpointCorruptError):
                 checkpointer.restore(make_state(), step=2)
             restored = checkpointer.restore(make_state())
@@ -249,14 +247,14 @@ class TestBadCheckpoints:
             restore(tmp_path, make_state())
 
     def test_killed_while_an_old_one_was_deleted(self, tmp_path):
-        with Checkpointer(tmp_path, every=1, keep_latest=3, best_metric="loss", config={}) as checkpointer:
+        with Checkpointer(tmp_path, keep_latest=3, best_metric="loss", config={}) as checkpointer:
             for step in (1, 2, 3):
                 checkpointer.save(step, make_state(step), metrics={"loss": 1 / step})
         (tmp_path / "1" / "_CHECKPOINT_METADATA").unlink()
         shutil.rmtree(tmp_path / "1" / "state")
         shutil.rmtree(tmp_path / "2")
         (tmp_path / "2").mkdir()
-        with Checkpointer(tmp_path, every=1, keep_latest=2, best_metric="loss", config={}) as checkpointer:
+        with Checkpointer(tmp_path, keep_latest=2, best_metric="loss", config={}) as checkpointer:
             assert checkpointer.best_step == 3
             assert checkpointer.restore(make_state()).step == checkpointer.restore(make_state(), which="best").step == 3
             checkpointer.save(4, make_state(4), metrics={"loss": 4.0})
@@ -331,7 +329,7 @@ class TestInterruptions:
             process.kill()
         for process, directory in zip(processes, directories, strict=True):
             last = max([4, *(int(line) for line in process.communicate()[0].split())])
-            with Checkpointer(directory, every=1, best_metric="loss", config={}) as checkpointer:
+            with Checkpointer(directory, best_metric="loss", config={}) as checkpointer:
                 template = {
                     "params": {"w": jnp.zeros(300_000), "b": jnp.zeros(7)},
                     "loader": {"step": 0},
@@ -358,7 +356,7 @@ class TestInterruptions:
     def test_a_file_in_the_way(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(CheckpointError, match="cannot be written to"):
-            Checkpointer(tmp_path / "file" / "checkpoints", every=1, config={})
+            Checkpointer(tmp_path / "file" / "checkpoints", config={})
 
     def test_sigterm(self, caplog):
         before = signal.getsignal(signal.SIGTERM)
