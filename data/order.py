@@ -5,21 +5,29 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 
-def check_batches(samples: int, batch_size: int, shards: int = 1) -> int:
+def check_batches(samples: int, batch_size: int, devices: int = 1, accumulate: int = 1) -> int:
     """Batches per epoch; what does not fill a last batch sits out that epoch (another part in every epoch).
 
+    Args:
+        samples: size of the set.
+        batch_size: samples per step, over all devices and micro-batches.
+        devices: on the mesh's data axis; all get equally many samples.
+        accumulate: micro-batches per step.
+
     Raises:
-        ValueError: for a batch larger than the set, or one that does not divide over the devices.
+        ValueError: for a batch larger than the set, or one that cannot be split so.
     """
     if not 1 <= batch_size <= samples:
         raise ValueError(
             f"batch_size: got {batch_size} for {samples} samples, wanted 1 .. {samples}; "
             "take a smaller batch or more samples"
         )
-    if batch_size % shards:
+    portion = devices * accumulate
+    if batch_size % portion:
+        below, above = batch_size // portion * portion, (batch_size // portion + 1) * portion
         raise ValueError(
-            f"batch_size: got {batch_size}, wanted a multiple of the {shards} devices on the mesh's data axis; take "
-            f"{batch_size // shards * shards or shards} or {(batch_size // shards + 1) * shards}, or fewer devices"
+            f"batch_size: got {batch_size} for {devices} devices x {accumulate} micro-batches, wanted a multiple of "
+            f"{portion}; take {f'{below} or ' if below else ''}{above}, or change mesh.data or trainer.accumulate"
         )
     return samples // batch_size
 

@@ -12,6 +12,8 @@ import numpy as np
 from flax import nnx
 from omegaconf import DictConfig
 
+from data.order import check_batches
+
 from . import build, directory, distributed
 from .checkpoint import Checkpointer
 from .config import Run, parse
@@ -20,7 +22,7 @@ from .logging import RunLogger, quiet_libraries
 from .loop import fit, resident_train, stream_train
 from .metrics import standard_metrics
 from .preemption import stop_on_signal
-from .sharding import check_batch, collectives, make_mesh, replicated
+from .sharding import collectives, make_mesh, replicated
 from .step import TrainState, init_state, make_chunk, make_update, parameter_table, split_operator
 
 
@@ -55,7 +57,8 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     distributed.barrier("run directory")
     mesh = make_mesh(settings.mesh.data)
     batch_size = settings.data["batch_size"]
-    check_batch(batch_size, settings.trainer.accumulate, mesh)
+    num_samples = build.build_splits(settings)["train"][1].samples
+    check_batches(num_samples, batch_size, mesh.size, settings.trainer.accumulate)
 
     with RunLogger(folder, config, settings.logger, enabled=main) as logger, stop_on_signal() as stop_requested:
         logger.message(f"run {folder}")

@@ -39,20 +39,6 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(DATA))
 
 
-def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
-    """Every device gets the same number of samples in every micro-batch.
-
-    Raises:
-        ValueError: where the batch cannot be split so.
-    """
-    portion = mesh.shape[DATA] * accumulate
-    if batch_size % portion:
-        raise ValueError(
-            f"batch_size: got {batch_size} for {mesh.shape[DATA]} devices x {accumulate} micro-batches, wanted a "
-            f"multiple of {portion}; change data.batch_size, mesh.data or trainer.accumulate"
-        )
-
-
 def collectives(hlo: str) -> dict[str, int]:
     """How many collectives of each kind a compiled program holds."""
     kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")

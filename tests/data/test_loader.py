@@ -7,6 +7,7 @@ import pytest
 from jax.sharding import AxisType
 
 from data.loader import ResidentLoader, fits
+from data.order import check_batches
 from data.source import load
 from data.stream import StreamLoader
 
@@ -72,7 +73,7 @@ def test_what_travels(samples):
     [
         ({"batch_size": 23}, "got 23 for 22 samples, wanted 1 .. 22"),
         ({"batch_size": 0}, "got 0 for 22"),
-        ({"batch_size": 6, "mesh": 4}, "got 6, wanted a multiple of the 4 devices.*take 4 or 8"),
+        ({"batch_size": 6, "mesh": 4}, "got 6 for 4 devices x 1 micro-batches, wanted a multiple of 4; take 4 or 8"),
     ],
 )
 def test_bad_batch_size(samples, make, arguments, message):
@@ -80,6 +81,12 @@ def test_bad_batch_size(samples, make, arguments, message):
         arguments = arguments | {"mesh": mesh(arguments["mesh"])}
     with pytest.raises(ValueError, match=message):
         make(samples, arguments | {"seed": 0})
+
+
+def test_micro_batches_divide_too():
+    assert check_batches(22, 8, devices=2, accumulate=2) == 2
+    with pytest.raises(ValueError, match="got 8 for 8 devices x 2 micro-batches, wanted a multiple of 16; take 16, or"):
+        check_batches(22, 8, devices=8, accumulate=2)
 
 
 @pytest.mark.parametrize("devices", [None, 2])

@@ -9,7 +9,7 @@ from flax import nnx
 
 from operators import FNO
 from training.losses import RelativeL2
-from training.sharding import check_batch, collectives, make_mesh
+from training.sharding import collectives, make_mesh
 from training.step import init_state, make_chunk, make_update, split_operator
 
 LOSS = RelativeL2((1.0, 1.0))
@@ -91,12 +91,6 @@ def test_running_statistics_are_refused():
 
     with pytest.raises(ValueError, match=r"got state besides parameters.*wanted none"):
         split_operator(WithState())
-
-
-@pytest.mark.parametrize(("size", "accumulate"), [(12, 1), (8, 2)])
-def test_batch_that_does_not_divide(size, accumulate):
-    with pytest.raises(ValueError, match=r"batch_size: got .* wanted a\s+multiple of"):
-        check_batch(size, accumulate, make_mesh(8))
 
 
 def test_too_many_devices():
