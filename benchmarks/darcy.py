@@ -47,8 +47,8 @@ def train(sets: dict[str, Samples], seed: int) -> dict[str, float]:
     update = make_update(model_of, lambda u, y: loss(u, targets.encode(y)), optimizer, mesh)
     chunk = make_chunk(update, loader.fetch, steps)
     state = init_state(params, optimizer, ema=False)
-    for _ in range(EPOCHS):
-        state, _ = chunk(state, loader.data, np.int32(steps))
+    for epoch in range(EPOCHS):
+        state, _ = chunk(state, loader.data(epoch * steps), np.int32(steps))
     evaluator = Evaluator(
         lambda params, x: targets.decode(model_of(params)(x)), standard_metrics(train_set.metadata.extent), mesh, 50
     )

@@ -7,11 +7,13 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from .order import batch_rows, check_batches
+from .order import batch_rows, check_batches, epoch_order
 from .source import Samples
 
 # What of one device's memory a resident set may take; the rest is for the model and its activations.
 RESIDENT_SHARE = 0.25
+
+Data = tuple[Array, Array, Array]
 
 
 class ResidentLoader:
@@ -24,9 +26,10 @@ class ResidentLoader:
             x, y = loader.fetch(data, i)     # global arrays, split over the mesh along the batch
             ...
 
-        state = step(state, loader.data, i)  # data is an argument: closed over, it would be a constant
+        state = step(state, loader.data(i), i)  # data is an argument: closed over, it would be a constant
 
     Step i takes part i % steps_per_epoch of the permutation of (seed, i // steps_per_epoch): i is the whole position.
+    The permutation is drawn once an epoch, outside the jitted step, and is a part of the data.
     With several devices the set is split over the data axis and a batch travels by one reduce-scatter per array, or,
     `replicated`, every device holds all of it and nothing travels. The batches are the same bits.
 
@@ -58,20 +61,30 @@ class ResidentLoader:
         self.batch_size, self.seed, self.num_samples = batch_size, seed, len(samples)
         self._mesh, self._axis, self._shards = mesh, axis, shards
         self.replicated = fits(samples.nbytes, mesh, RESIDENT_SHARE / 4) if replicated is None else replicated
-        self.data = self._place(samples.x), self._place(samples.y)
+        self._fields = self._place(samples.x), self._place(samples.y)
+        self._order: tuple[int, Array] | None = None
 
-    def indices(self, step: int | Int[Array, ""]) -> Int[Array, "b"]:
-        """Sample indices of a step, int32 [batch]; traceable."""
+    def indices(self, step: int) -> np.ndarray:
+        """Sample indices of a step, int32 [batch]."""
         return batch_rows(self.seed, step, self.num_samples, self.batch_size)
 
+    def data(self, step: int) -> Data:
+        """Inputs and targets of all samples and the order of the epoch that a step belongs to, on the devices."""
+        epoch = step // self.steps_per_epoch
+        if self._order is None or self._order[0] != epoch:
+            order = epoch_order(self.seed, epoch, self.num_samples)
+            mesh = self._mesh
+            self._order = epoch, jnp.asarray(order) if mesh is None else place(order, NamedSharding(mesh, P()))
+        return *self._fields, self._order[1]
+
     def fetch(
-        self, data: tuple[Array, Array], step: int | Int[Array, ""]
+        self, data: Data, step: int | Int[Array, ""]
     ) -> tuple[Float[Array, "b ... ci"], Float[Array, "b ... co"]]:
-        """Inputs and targets of a step, gathered from `data` (`self.data`, passed through the jitted function)."""
-        rows = self.indices(step)
+        """Inputs and targets of a step, gathered from the data of its epoch, an argument of the jitted function."""
+        start = step % self.steps_per_epoch * self.batch_size
+        rows = jax.lax.dynamic_slice_in_dim(data[2], start, self.batch_size)
         if self._mesh is None:
-            x, y = (jnp.take(u, rows, axis=0) for u in data)
-            return x, y
+            return jnp.take(data[0], rows, axis=0), jnp.take(data[1], rows, axis=0)
         held, taken = (P(), P(self._axis)) if self.replicated else (P(self._axis), P())
         gather = jax.shard_map(
             self._take_rows, mesh=self._mesh, in_specs=(held, taken), out_specs=P(self._axis), check_vma=False
@@ -97,8 +110,12 @@ class ResidentLoader:
             sharding = NamedSharding(self._mesh, P(self._axis))
             filler = -len(u) % self._shards  # never drawn
             u = np.concatenate([u, np.zeros((filler, *u.shape[1:]), u.dtype)]) if filler else u
-        # From the callback every process places its own part, without a comparison between hosts.
-        return jax.make_array_from_callback(u.shape, sharding, lambda index: u[index])
+        return place(u, sharding)
+
+
+def place(u: np.ndarray, sharding: jax.sharding.Sharding) -> Array:
+    """An array that every process holds, over the devices of all: each places its part, and hosts compare nothing."""
+    return jax.make_array_from_callback(u.shape, sharding, lambda index: u[index])
 
 
 def fits(nbytes: int, mesh: Mesh | None = None, share: float = RESIDENT_SHARE) -> bool:

@@ -1,8 +1,10 @@
 """In which order samples are seen: a function of (seed, step) alone, so that a position is one number."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+import numpy as np
 
 
 def check_batches(samples: int, batch_size: int, devices: int = 1, accumulate: int = 1) -> int:
@@ -32,14 +34,16 @@ def check_batches(samples: int, batch_size: int, devices: int = 1, accumulate: i
     return samples // batch_size
 
 
-def epoch_order(seed: int, epoch: int | Int[Array, ""], samples: int) -> Int[Array, "n"]:
-    """The permutation of one epoch, int32 [samples]; traceable in `epoch`."""
+@functools.lru_cache(maxsize=8)
+def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
+    """The permutation of one epoch, int32 [samples], read-only; drawn once, not at every step."""
     key = jax.random.fold_in(jax.random.key(seed), epoch)
-    return jax.random.permutation(key, jnp.arange(samples, dtype=jnp.int32), independent=False)
+    order = np.array(jax.random.permutation(key, jnp.arange(samples, dtype=jnp.int32), independent=False))
+    order.flags.writeable = False
+    return order
 
 
-def batch_rows(seed: int, step: int | Int[Array, ""], samples: int, batch_size: int) -> Int[Array, "b"]:
-    """The sample indices of one step, int32 [batch]; traceable in `step`."""
-    per_epoch = samples // batch_size
-    order = epoch_order(seed, step // per_epoch, samples)
-    return jax.lax.dynamic_slice_in_dim(order, step % per_epoch * batch_size, batch_size)
+def batch_rows(seed: int, step: int, samples: int, batch_size: int) -> np.ndarray:
+    """The sample indices of one step, int32 [batch]."""
+    epoch, part = divmod(step, samples // batch_size)
+    return epoch_order(seed, epoch, samples)[part * batch_size : (part + 1) * batch_size]

@@ -1,6 +1,5 @@
 """Batches of a set that does not fit on the devices, read from its file while training."""
 
-import functools
 import os
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from .metadata import FieldMap
-from .order import check_batches, epoch_order
+from .order import batch_rows, check_batches
 from .schema import read_metadata
 from .source import read_channels
 
@@ -72,8 +71,7 @@ class StreamLoader:
 
     def indices(self, step: int) -> np.ndarray:
         """Sample indices of a step, int32 [batch]."""
-        epoch, part = divmod(step, self.steps_per_epoch)
-        return self._order(epoch)[part * self.batch_size : (part + 1) * self.batch_size]
+        return batch_rows(self.seed, step, self.num_samples, self.batch_size)
 
     def batches(self, step: int = 0) -> Iterator[tuple[jax.Array, jax.Array]]:
         """Inputs and targets of step, step + 1, ... without end, on the devices."""
@@ -82,9 +80,6 @@ class StreamLoader:
         options = grain.ReadOptions(num_threads=self._threads, prefetch_buffer_size=self._prefetch)
         for x, y in steps.to_iter_dataset(options):
             yield self._place(x), self._place(y)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        return _host_order(self.seed, epoch, self.num_samples)
 
     def _read(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         return self._reader(self.indices(step)[self._own_rows])
@@ -138,11 +133,6 @@ class _Reader:
             if self._open is None or self._open[0] != os.getpid():
                 self._open = os.getpid(), h5py.File(self._metadata.path, "r")
             return self._open[1]
-
-
-@functools.lru_cache(maxsize=4)
-def _host_order(seed: int, epoch: int, samples: int) -> np.ndarray:
-    return np.asarray(epoch_order(seed, epoch, samples))
 
 
 def _own_rows(sharding: NamedSharding | None, batch_size: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from data.loader import place
 from data.source import Samples
 
 from .metrics import Metric
@@ -65,11 +66,6 @@ class Evaluator:
         x, y = (place(v, self._sharding) for v in (x, y))
         prediction, values = gather(self._call(params, x, y))
         return prediction[:size], {name: value[:size] for name, value in values.items()}
-
-
-def place(array: np.ndarray, sharding: jax.sharding.Sharding) -> jax.Array:
-    """A host array that every process holds, laid out over the devices of all of them."""
-    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
 
 def gather(tree):

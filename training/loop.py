@@ -117,12 +117,11 @@ def check_finite(metrics: dict[str, np.ndarray], first: int, checkpointer: Check
         )
 
 
-def resident_train(chunk, data):
+def resident_train(chunk, data: Callable[[int], Any]):
     """`train` of `fit` for a set that lies on the devices: one dispatch for all steps."""
 
     def train(state: TrainState, first: int, count: int):
-        del first
-        state, metrics = chunk(state, data, np.int32(count))
+        state, metrics = chunk(state, data(first), np.int32(count))
         return state, {name: np.asarray(values)[:count] for name, values in jax.device_get(metrics).items()}
 
     return train

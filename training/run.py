@@ -188,7 +188,7 @@ def _compile(update, loader, state, settings: Run, mesh):
     begin = time.perf_counter()
     chunk = make_chunk(update, loader.fetch, settings.trainer.steps_per_dispatch)
     shape = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)
-    program = chunk.lower(shape, loader.data, np.int32(1)).compile()
+    program = chunk.lower(shape, loader.data(0), np.int32(1)).compile()
     memory = program.memory_analysis()
     used = f"{memory.temp_size_in_bytes / 2**20:.0f} MiB of temporaries" if memory else "memory unknown"
     report = (

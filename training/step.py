@@ -99,7 +99,7 @@ def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
     """Up to `length` steps in one compiled call: (state, data, n) -> (state, metrics of shape [length]).
 
     Small operators are bound by dispatch, so several steps share one. The count n is traced: a shorter chunk at
-    the end of an epoch runs the same program.
+    the end of an epoch runs the same program. A chunk lies within one epoch, whose order is a part of the data.
 
     Args:
         update: see `make_update`.

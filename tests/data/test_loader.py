@@ -39,8 +39,21 @@ def test_whole_epoch_where_the_batch_divides(samples):
 
 def test_order_depends_on_seed_and_step_alone(samples):
     first, again, other = (ResidentLoader(samples, BATCH, seed) for seed in (0, 0, 1))
-    assert np.array_equal(first.indices(17), jax.jit(again.indices)(17))
+    again.indices(3)
+    assert np.array_equal(first.indices(17), again.indices(17))
     assert not np.array_equal(first.indices(17), other.indices(17))
+
+
+def test_an_order_is_drawn_once_an_epoch(samples, monkeypatch):
+    """And is that of JAX's generator: a resumed run must find the same, with any release."""
+    draw, drawn = jax.random.permutation, []
+    monkeypatch.setattr(jax.random, "permutation", lambda *a, **k: drawn.append(1) or draw(*a, **k))
+    loader = ResidentLoader(samples, BATCH, seed=123)
+    orders = [loader.data(step)[2] for step in range(10)]
+    assert len(drawn) == 2 and orders[0] is orders[4]
+    key = jax.random.fold_in(jax.random.key(123), 1)
+    assert np.array_equal(orders[5], draw(key, np.arange(22, dtype=np.int32)))
+    assert all(np.array_equal(orders[5][4 * i : 4 * i + 4], loader.indices(5 + i)) for i in range(5))
 
 
 @pytest.mark.parametrize(("devices", "replicated"), [(None, None), (1, True), (2, True), (2, False), (4, False)])
@@ -49,7 +62,7 @@ def test_batches_are_the_rows(samples, devices, replicated):
     loader = ResidentLoader(samples, BATCH, 5, mesh(devices) if devices else None, replicated=replicated)
     fetch = jax.jit(loader.fetch)
     for step in (0, 13):
-        x, y = fetch(loader.data, step)
+        x, y = fetch(loader.data(step), step)
         rows = np.asarray(loader.indices(step))
         assert np.array_equal(x, samples.x[rows]) and np.array_equal(y, samples.y[rows])
     if devices:
@@ -60,7 +73,7 @@ def test_what_travels(samples):
     """Nothing from a replicated set; one reduce-scatter per array, of a batch, from a split one."""
     for replicated, wanted in ((True, 0), (False, 2)):
         loader = ResidentLoader(samples, BATCH, 0, mesh(2), replicated=replicated)
-        text = jax.jit(loader.fetch).lower(loader.data, 0).compile().as_text()
+        text = jax.jit(loader.fetch).lower(loader.data(0), 0).compile().as_text()
         counts = {
             name: text.count(f" {name}(") for name in ("reduce-scatter", "all-gather", "all-reduce", "all-to-all")
         }
@@ -98,7 +111,7 @@ def test_stream_gives_the_resident_batches_from_any_step(samples, files, devices
     fetch = jax.jit(resident.fetch)
     for first in (0, 3, 1000):  # across the end of an epoch, and far away
         for step, (x, y) in zip(range(first, first + 4), stream.batches(first), strict=False):
-            wanted = fetch(resident.data, step)
+            wanted = fetch(resident.data(step), step)
             assert np.array_equal(x, wanted[0]) and np.array_equal(y, wanted[1]), step
             assert x.sharding.is_equivalent_to(wanted[0].sharding, x.ndim)
 

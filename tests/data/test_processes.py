@@ -35,7 +35,7 @@ stream = StreamLoader(path, 4, 5, mesh=mesh)
 check(next(stream.batches(13)), 13)
 for replicated in (True, False):
     resident = ResidentLoader(samples, 4, 5, mesh, replicated=replicated)
-    check(jax.jit(resident.fetch)(resident.data, 13), 13)
+    check(jax.jit(resident.fetch)(resident.data(13), 13), 13)
 """
 
 
