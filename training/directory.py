@@ -45,7 +45,8 @@ def open_directory(run: Run, config: dict[str, Any], write: bool) -> Path:
             write_text(path, OmegaConf.to_yaml(OmegaConf.create(config)))
         except OSError as error:
             raise OSError(
-                f"output: cannot write to {directory} ({error.strerror}); wanted a writable folder, set output=..."
+                f"output: cannot write to {directory} ({error.strerror or error}); wanted a writable folder, set "
+                "output=..."
             ) from error
     return directory
 
@@ -65,10 +66,20 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(
+            f"cannot write {path}: {error.strerror}; free space or make the folder writable, then start the same "
+            "command again: it resumes"
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,5 +1,6 @@
 """The record of a run: `metrics.jsonl`, one row per event, from which plots and reports are made."""
 
+import contextlib
 import json
 import logging
 import math
@@ -105,6 +106,9 @@ class JsonLines:
             self._file.write(json.dumps(row, allow_nan=False) + "\n")
             self._file.flush()
         except OSError as error:
+            # Closing writes what is buffered, which fails again; that error must not take the place of this one.
+            with contextlib.suppress(OSError):
+                self.close()
             raise OSError(f"cannot append to {self.path}: {error.strerror}; free space and resume") from error
         self._last = (step, {split} | (splits if step == last else set()))
 
@@ -112,9 +116,9 @@ class JsonLines:
         """Nothing: the result has its own file."""
 
     def close(self, failed: bool = False) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 def _number(value: float | int) -> float | int | None:
