@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
@@ -119,7 +120,16 @@ def place(u: np.ndarray, sharding: jax.sharding.Sharding) -> Array:
 
 
 def fits(nbytes: int, mesh: Mesh | None = None, share: float = RESIDENT_SHARE) -> bool:
-    """Whether `nbytes` on one device are at most that share of its memory (on a CPU: of 8 GiB)."""
+    """Whether `nbytes` on one device are at most that share of its memory (on a CPU: of 8 GiB).
+
+    Collective: of several processes all must ask, and all hear the answer of the one with the least memory.
+    """
+    memory = _memory(mesh)
+    if jax.process_count() > 1:
+        memory = int(np.min(multihost_utils.process_allgather(np.float32(memory))))
+    return nbytes <= share * memory
+
+
+def _memory(mesh: Mesh | None) -> int:
     device = jax.local_devices()[0] if mesh is None else mesh.local_devices[0]
-    stats = device.memory_stats() or {}
-    return nbytes <= share * stats.get("bytes_limit", 8 * 2**30)
+    return (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30)

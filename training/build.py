@@ -25,6 +25,7 @@ from operators.base import Operator
 from operators.layers.modes import check_modes
 
 from .config import Run
+from .distributed import together
 from .metrics import standard_metrics
 
 
@@ -68,6 +69,8 @@ def check_components(run: Run) -> None:
     build_operator(run, shape, (1, 1))
     build_loss(run, extent)
     build_optimizer(run, total_steps=2)
+    if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
+        raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
     _check_normalizers(run, splits)
     names = {test_name(name, size, shape) for name, (_, split) in splits.items() for size in split.resolutions}
     for key, metric in (("objective", run.objective), ("checkpoint.best_metric", run.checkpoint.best_metric)):
@@ -107,30 +110,43 @@ def build_datasets(run: Run) -> Datasets:
     The sets that are neither `train` nor `valid` are test sets; one at another resolution than the training set is
     named after it, such as `test_128x128`.
     """
-    paths = {
-        name: ensure(generator, split, run.data.get("root")) for name, (generator, split) in build_splits(run).items()
-    }
-    shape, path = next(iter(paths.pop("train").items()))
-    train = _training_set(run, path)
-    valid = read(run, next(iter(paths.pop("valid").values()))) if "valid" in paths else None
+    files = together(
+        lambda: {
+            name: ensure(generator, split, run.data.get("root"))
+            for name, (generator, split) in build_splits(run).items()
+        }
+    )
+    streamed = _is_streamed(run, next(iter(files["train"].values())))
+    return together(lambda: _read_datasets(run, files, streamed))
+
+
+def _read_datasets(run: Run, files: dict[str, dict[tuple[int, ...], Path]], streamed: bool) -> Datasets:
+    shape, path = next(iter(files["train"].items()))
+    maps = _maps(run, path)
+    train = TrainingSet(path, read_metadata(path), None if streamed else load(path, *maps), *maps)
+    valid = read(run, next(iter(files["valid"].values()))) if "valid" in files else None
     test = {
         test_name(name, size, shape): read(run, path)
-        for name, by_size in paths.items()
+        for name, by_size in files.items()
+        if name not in ("train", "valid")
         for size, path in by_size.items()
     }
     return Datasets(train, valid, test)
 
 
-def _training_set(run: Run, path: Path) -> TrainingSet:
-    mode = run.data.get("loader", "auto")
-    if mode not in ("auto", "resident", "stream"):
-        raise ValueError(f"data.loader: got {mode!r}, wanted auto, resident or stream")
+def _is_streamed(run: Run, path: Path) -> bool:
+    """Whether the training set stays in its file: the same answer on every process."""
+    if run.data.get("loader", "auto") != "auto":
+        return run.data["loader"] == "stream"
     metadata = read_metadata(path)
-    maps = run.data.get("inputs") or metadata.inputs, run.data.get("targets") or metadata.targets
-    channels = sum(len(metadata.channels(field_map)) for field_map in maps)
-    size = 4 * metadata.samples * math.prod(metadata.shape) * channels
-    streamed = mode == "stream" or (mode == "auto" and not fits(size))
-    return TrainingSet(path, metadata, None if streamed else load(path, *maps), *maps)
+    channels = sum(len(metadata.channels(field_map)) for field_map in _maps(run, path))
+    return not fits(4 * metadata.samples * math.prod(metadata.shape) * channels)
+
+
+def _maps(run: Run, path: Path) -> tuple[FieldMap, FieldMap]:
+    """The field maps of inputs and targets."""
+    metadata = read_metadata(path)
+    return run.data.get("inputs") or metadata.inputs, run.data.get("targets") or metadata.targets
 
 
 def read(run: Run, path: Path) -> Samples:

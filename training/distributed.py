@@ -4,16 +4,19 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
 from .config import Distributed
+from .errors import RunError
 
+_T = TypeVar("_T")
+_MESSAGE_BYTES = 4096
 _SETTINGS = (
     "jax_default_matmul_precision",
     "jax_compilation_cache_dir",
@@ -77,10 +80,31 @@ def agree(config: dict[str, Any]) -> None:
         )
 
 
-def barrier(name: str) -> None:
-    """Wait until every process is here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
+def together(action: Callable[[], _T]) -> _T:
+    """What an action gives on this process, once it is done on all of them.
+
+    Where it fails on one, all of them raise: the others would wait for that one until the cluster gives up.
+
+    Raises:
+        Exception: whatever the action raised here.
+        RunError: where it failed on other processes only, with the message of the first of them.
+    """
+    if jax.process_count() == 1:
+        return action()
+    result, error, text = None, None, np.zeros(_MESSAGE_BYTES, np.uint8)
+    try:
+        result = action()
+    except Exception as caught:
+        error, said = caught, f"{type(caught).__name__}: {caught}".encode()[:_MESSAGE_BYTES]
+        text[: len(said)] = np.frombuffer(said, np.uint8)
+    messages = np.asarray(multihost_utils.process_allgather(text))
+    if error is not None:
+        raise error
+    failed = np.flatnonzero(messages.any(axis=1))
+    if len(failed):
+        said = messages[failed[0]].tobytes().rstrip(b"\0").decode(errors="replace")
+        raise RunError(f"process {failed[0]} failed, so this one stops too: {said}")
+    return cast(_T, result)
 
 
 @contextlib.contextmanager

@@ -53,8 +53,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     distributed.agree(config)
     build.check_components(settings)
     main = distributed.is_main()
-    folder = directory.open_directory(settings, config, write=main)
-    distributed.barrier("run directory")
+    folder = distributed.together(lambda: directory.open_directory(settings, config, write=main))
     mesh = make_mesh(settings.mesh.data)
     batch_size = settings.data["batch_size"]
     num_samples = build.build_splits(settings)["train"][1].samples

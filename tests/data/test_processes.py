@@ -15,6 +15,7 @@ port, process, root = sys.argv[1:]
 jax.distributed.initialize(f"localhost:{port}", 2, int(process))
 from jax.sharding import AxisType
 from data.generation import ensure
+from data import loader
 from data.loader import ResidentLoader
 from data.source import load
 from data.splits import SplitSpec
@@ -36,11 +37,15 @@ check(next(stream.batches(13)), 13)
 for replicated in (True, False):
     resident = ResidentLoader(samples, 4, 5, mesh, replicated=replicated)
     check(jax.jit(resident.fetch)(resident.data(13), 13), 13)
+
+# One host with half the memory decides for both.
+loader._memory = lambda mesh: 2 ** (30 - int(process))
+assert loader.fits(2**29, share=1.0) and not loader.fits(2**29 + 2**20, share=1.0)
 """
 
 
 def test_generate_and_load_together(tmp_path):
-    """One generates and the other waits; each puts its own half of the same batch on its devices."""
+    """One generates and the other waits; each puts its half of a batch on its devices; they agree on what fits."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
