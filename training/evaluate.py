@@ -80,6 +80,9 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
     folder = Path(settings.run).expanduser().resolve()
     run, _ = parse(OmegaConf.create(directory.read_config(folder)))
     run.allow = list(settings.allow)
+    # A run made elsewhere: its data are found, or made, where data lie here.
+    if run.data.get("root") and not Path(run.data["root"]).expanduser().exists():
+        run.data["root"] = None
     # Before any data are made.
     if not saved_steps(folder / "checkpoints"):
         raise FileNotFoundError(f"run: no checkpoint in {folder}, wanted a run that has trained for an epoch")

@@ -97,10 +97,19 @@ def test_a_resolution_above_the_solver_grid(trained):
 
 
 def test_only_the_sets_that_are_measured_are_made(trained, tmp_path):
+    (tmp_path / "datasets").mkdir()
     folder = changed(trained, tmp_path / "moved", **{"data.root": str(tmp_path / "datasets")})
     measure(folder)
     made = sorted(path.name.split("_")[0] for path in (tmp_path / "datasets").rglob("*.h5"))
     assert made == ["test", "test"]
+
+
+def test_a_run_from_another_machine(trained, tmp_path, monkeypatch):
+    """Its folder of data is not here: the sets come to this machine's."""
+    monkeypatch.setenv("SPECTRAL_DATA", str(tmp_path / "here"))
+    folder = changed(trained, tmp_path / "moved", **{"data.root": str(tmp_path / "there")})
+    assert measure(folder) == measure(trained)
+    assert list((tmp_path / "here").rglob("test_*.h5")) and not (tmp_path / "there").exists()
 
 
 def test_a_run_without_test_sets(trained, tmp_path):
