@@ -228,4 +228,5 @@ def _metadata(generator: Generator, split: SplitSpec, shape: Shape, path: Path) 
         inputs={name: tuple(times) for name, times in generator.inputs.items()},
         targets={name: tuple(times) for name, times in generator.targets.items()},
         content_key=content_key(generator, split, shape),
+        generator_version=generator.version,
     )

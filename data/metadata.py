@@ -44,6 +44,7 @@ class Metadata:
         inputs: default input channels, field to time indices.
         targets: default target channels.
         content_key: hash of everything the content depends on.
+        generator_version: of the code that solved for the samples, see `pdes.generators.Generator`.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Metadata:
     inputs: FieldMap
     targets: FieldMap
     content_key: str
+    generator_version: int = 1
 
     @property
     def ndim(self) -> int:

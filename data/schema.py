@@ -1,8 +1,8 @@
 """The HDF5 layout, version 1, with the checks that every file passes before it is used.
 
     /                   attributes: schema, schema_version, dataset_name, n_trajectories, n_spatial_dims, grid_type,
-                        extent, equation, parameters*, generator*, revision, seed, compute_dtype, split, inputs*,
-                        targets*, content_key                                  (* JSON text)
+                        extent, equation, parameters*, generator*, generator_version, revision, seed,
+                        compute_dtype, split, inputs*, targets*, content_key   (* JSON text)
     /grid/x y z         float64 (n,)        coordinates of the points
     /grid/t             float64 (times,)    every time at which some field is stored
     /fields/<name>      float32 (trajectory, t, x[, y[, z]]), one sample per chunk; attributes times, unit, description
@@ -40,13 +40,14 @@ _AGAIN = "delete it and run `python -m data.generate` again, or point to the rig
 def write_header(file: h5py.File, metadata: Metadata) -> None:
     """Writes everything but the samples and their statistics, and allocates the fields."""
     as_json = {name: json.dumps(getattr(metadata, name)) for name in ("parameters", "generator", "inputs", "targets")}
-    same = ("equation", "revision", "seed", "compute_dtype", "split", "grid_type", "extent", "content_key")
+    same = ("equation", "generator_version", "revision", "seed", "compute_dtype", "split", "grid_type", "extent")
     file.attrs.update(
         schema=SCHEMA,
         schema_version=VERSION,
         dataset_name=metadata.equation,
         n_trajectories=metadata.samples,
         n_spatial_dims=metadata.ndim,
+        content_key=metadata.content_key,
         **{name: getattr(metadata, name) for name in same},
         **as_json,
     )
@@ -155,6 +156,8 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
         fields={name: _field(dataset(fields, name)) for name in map(str, fields)},
         stats={name: _stats(_group(file, f"stats/{name}")) for name in map(str, stats)},
         content_key=str(attributes["content_key"]),
+        # Absent in files made before versions were counted.
+        generator_version=int(attributes.get("generator_version", 1)),
         **maps,
     )
     _check_fields(file, metadata)

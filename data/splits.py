@@ -127,8 +127,10 @@ def data_root(root: str | Path | None = None) -> Path:
 
 
 def content_key(generator: Generator, split: SplitSpec, shape: Sequence[int]) -> str:
-    """Hash of everything a file's samples depend on: schema, generator with all its numbers, split and shape."""
+    """Hash of everything a file's samples depend on: schema, generator with its version and numbers, split, shape."""
     content = [VERSION, describe(generator), split.name, split.samples, split.seed, list(shape)]
+    if generator.version > 1:  # a first version goes without saying
+        content.append(generator.version)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

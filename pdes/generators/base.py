@@ -35,10 +35,12 @@ class Generator(abc.ABC):
     A sample is a function of its key alone and is solved in float64 on `grid`; the same key on a finer grid is the
     same problem, solved better. `inputs` and `targets` name the default operator-learning map as field -> time
     indices. `resolved` is the share of the solver grid's modes, per axis, that the solution has: two thirds where
-    products are de-aliased.
+    products are de-aliased. `version` rises by one whenever a change of the code, here or in the solver, changes the
+    numbers of a sample: sets that older code made are then no longer found, and are made anew.
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
     resolved: ClassVar[Fraction] = Fraction(1)
 
     @property

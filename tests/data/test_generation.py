@@ -14,6 +14,7 @@ import pytest
 from data import generation
 from data.errors import DataError
 from data.generation import ensure
+from data.schema import read_metadata
 from data.source import load
 from data.splits import SplitSpec
 from data.synthetic import HeatFlow
@@ -52,6 +53,14 @@ def test_found_again(heat, split, files, monkeypatch):
     assert ensure(heat, split, root) == files
     monkeypatch.setenv("SPECTRAL_DATA", str(root))
     assert ensure(heat, split) == files
+
+
+def test_a_new_version_of_the_solver_makes_its_own_file(heat, tmp_path, monkeypatch):
+    few = SplitSpec("train", 2, 7, (SMALL,))
+    old = ensure(heat, few, tmp_path)[SMALL]
+    monkeypatch.setattr(HeatFlow, "version", 2)
+    new = ensure(heat, few, tmp_path)[SMALL]
+    assert new != old and [read_metadata(path).generator_version for path in (old, new)] == [1, 2]
 
 
 def test_replaced_file_is_noticed(heat, split, files, tmp_path):

@@ -101,7 +101,7 @@ def test_bad_generator_argument():
         plan(PDE | {"diffusivty": 1}, data())
 
 
-def test_content_key_follows_everything_the_samples_depend_on():
+def test_content_key_follows_everything_the_samples_depend_on(monkeypatch):
     generator, split = HeatFlow((16, 16)), SplitSpec("train", 4, 0, ((8, 8), (16, 16)))
     variants = [(generator, split, (8, 8)), (generator, split, (16, 16))]
     variants += [(dataclasses.replace(generator, diffusivity=0.1), split, (8, 8))]
@@ -112,5 +112,9 @@ def test_content_key_follows_everything_the_samples_depend_on():
     assert len({content_key(*variant) for variant in variants}) == len(variants)
     fewer = dataclasses.replace(split, resolutions=((8, 8),))
     assert content_key(generator, fewer, (8, 8)) == content_key(generator, split, (8, 8))
+    with monkeypatch.context() as changed:
+        changed.setattr(HeatFlow, "version", 2)
+        newer = content_key(*variants[0])
+    assert newer not in {content_key(*variant) for variant in variants}
     # The name of a file must not change from one release to the next.
     assert file_path(generator, split, (8, 8), "root").as_posix() == "root/heat/train_8x8_7412ab30d3.h5"
