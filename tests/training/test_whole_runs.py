@@ -136,7 +136,7 @@ def foreign(path: Path) -> None:
     ("damage", "message"),
     [
         (not_a_number, "a number that is not finite in field 'temperature', sample 5, time index 0"),
-        (foreign, "wanted"),
+        (foreign, "an HDF5 file of another layout"),
     ],
 )
 def test_a_bad_data_file_is_named_and_nothing_is_overwritten(place, averaged, monkeypatch, damage, message):
