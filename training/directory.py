@@ -1,6 +1,7 @@
 """The run directory: one run, one folder, one config."""
 
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -66,6 +67,11 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all.
 
     Raises:
@@ -73,7 +79,7 @@ def write_text(path: Path, text: str) -> None:
     """
     temporary = path.with_name(path.name + ".partial")
     try:
-        temporary.write_text(text)
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
         raise OSError(
@@ -89,18 +95,17 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_normalizers(directory: Path, inputs: Normalizer, targets: Normalizer) -> None:
     """Keep the statistics that a prediction needs beside the parameters."""
-    temporary = directory / "normalizers.partial.npz"
-    with temporary.open("wb") as file:
-        np.savez(
-            file,
-            allow_pickle=False,
-            **{
-                f"{name}_{key}": np.asarray(getattr(normalizer, key))
-                for name, normalizer in (("inputs", inputs), ("targets", targets))
-                for key in ("mean", "std", "eps")
-            },
-        )
-    os.replace(temporary, directory / "normalizers.npz")
+    archive = io.BytesIO()
+    np.savez(
+        archive,
+        allow_pickle=False,
+        **{
+            f"{name}_{key}": np.asarray(getattr(normalizer, key))
+            for name, normalizer in (("inputs", inputs), ("targets", targets))
+            for key in ("mean", "std", "eps")
+        },
+    )
+    write_bytes(directory / "normalizers.npz", archive.getvalue())
 
 
 def read_normalizers(directory: Path) -> tuple[Normalizer, Normalizer]:

@@ -66,7 +66,11 @@ class JsonLines:
         self._last: tuple[int, set[str]] = (-1, set())
 
     def resume(self, step: int) -> None:
-        """Drop the rows past a step (they will come again), and an unfinished last one."""
+        """Drop the rows past a step (they will come again), and an unfinished last one.
+
+        Raises:
+            OSError: the file cannot be written; it is as it was.
+        """
         self.close()
         if not self.path.exists():
             return
@@ -77,8 +81,11 @@ class JsonLines:
             past = sum(row is not None for _, row in rows) - len(keep)
             log.info("%s: dropped %d rows past step %d.", self.path, past, step)
             partial = self.path.with_name(self.path.name + ".partial")
-            partial.write_text("".join(line for line, _ in keep), encoding="utf-8")
-            os.replace(partial, self.path)
+            try:
+                partial.write_text("".join(line for line, _ in keep), encoding="utf-8")
+                os.replace(partial, self.path)
+            except OSError as error:
+                raise OSError(f"cannot write {partial}: {error.strerror}; free space and resume") from error
         last = max((row["step"] for _, row in keep), default=-1)
         self._last = (last, {row["split"] for _, row in keep if row["step"] == last})
 

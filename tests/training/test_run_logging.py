@@ -84,6 +84,17 @@ class TestJsonLines:
             rows.log(1, "train", {"loss": 1.0}, {})
         rows.close()  # does not fail a second time, in place of the message
 
+    def test_full_disk_while_rows_are_dropped(self, tmp_path):
+        path = tmp_path / "metrics.jsonl"
+        with RunLogger(tmp_path, {}) as logger:
+            for step in (1, 2):
+                logger.log(step, "train", {"loss": 1.0})
+        before = path.read_text()
+        (tmp_path / "metrics.jsonl.partial").symlink_to("/dev/full")
+        with pytest.raises(OSError, match=r"cannot write .*metrics.jsonl.partial: No space left"):
+            JsonLines(path).resume(1)
+        assert path.read_text() == before
+
 
 class Terminal(io.StringIO):
     def isatty(self):

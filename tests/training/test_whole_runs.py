@@ -180,8 +180,13 @@ def fill_disk_for_file(monkeypatch, name: str) -> None:
 
 
 def test_a_full_disk_loses_nothing(place, averaged, monkeypatch):
-    """It fills up while a row is written, and again when the result is: the same command goes on, and finishes."""
+    """Before the first step, while a row is written, and when the result is: the same command goes on, and finishes."""
     directory = place / "outputs" / "full"
+    with monkeypatch.context() as patch:
+        fill_disk_for_file(patch, "normalizers.npz")
+        ended = door(place, patch, "run_id=full", *EMA)
+    assert ended.startswith(f"error: cannot write {directory / 'normalizers.npz'}: No space left on device")
+
     with monkeypatch.context() as patch:
         fill_disk_at_row(patch, 3)
         ended = door(place, patch, "run_id=full", *EMA)
