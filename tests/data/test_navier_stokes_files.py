@@ -1,14 +1,21 @@
 """The benchmark's own solver behind the files: nonlinear, time stepping, two stored resolutions."""
 
+from pathlib import Path
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
 from data.generation import ensure
 from data.instantiate import instantiate
 from data.source import load
-from data.splits import SplitSpec
+from data.splits import SplitSpec, plan
 from pdes.generators import NavierStokesForcing
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +58,20 @@ def test_provenance(generator, files):
     assert "27 (-Lap + 9 I)^-4" in metadata.parameters["forcing_covariance"]
     assert metadata.inputs == {"forcing": [0]} and metadata.targets == {"vorticity": [-1]}
     assert metadata.fields["vorticity"].unit == "1/time" and metadata.fields["vorticity"].times == (0.5,)
+
+
+@pytest.mark.parametrize("pde", sorted(path.stem for path in (CONFIGS / "pde").glob("*.yaml")))
+def test_every_equation_generates_from_its_config(pde, tmp_path):
+    """The command `python -m data.generate pde=<pde>` on a small grid, two samples of each set."""
+    tiny = {"ns_forcing": ["pde.final_time=0.1"], "ns_decaying": ["pde.warmup=0.1"]}
+    with initialize_config_module("configs", version_base="1.3"):
+        cfg: Any = OmegaConf.to_container(compose("generate", [f"pde={pde}", *tiny.get(pde, [])]), resolve=True)
+    plan(cfg["pde"], cfg["data"])  # at its own size
+    for split in cfg["data"]["splits"].values():
+        split.update(samples=2, resolutions=[[12, 12]], generator={"shape": [24, 24]})
+    for generator, split in plan(cfg["pde"], cfg["data"]).values():
+        (path,) = ensure(generator, split, tmp_path).values()
+        samples = load(path)
+        channels = [sum(map(len, fields.values())) for fields in (generator.inputs, generator.targets)]
+        assert [u.shape for u in (samples.x, samples.y)] == [(2, 12, 12, c) for c in channels]
+        assert 1e-4 < samples.y.std() < 10
