@@ -21,9 +21,14 @@ from training.restore import read_record, saved_steps
 
 pytestmark = pytest.mark.timeout(240)
 # Two steps an epoch and one per dispatch: a run can stop inside an epoch. No test sets: scores are tested elsewhere.
+# The rest is what compiles soon.
 SMALL = (
+    "operator=fno",
     "operator.n_modes=[4,4]",
     "operator.n_layers=1",
+    "+operator.use_channel_mlp=false",
+    "loss=l2",
+    "mesh.data=2",
     "trainer.epochs=3",
     "trainer.steps_per_dispatch=1",
     "data.batch_size=16",
@@ -33,16 +38,17 @@ EMA = (*SMALL, "trainer.ema_decay=0.5")
 
 
 @pytest.fixture(scope="module")
-def plain(place) -> Path:
-    train(place, "run_id=plain", *SMALL)
-    return place / "outputs" / "plain"
+def averaged(place) -> Path:
+    """Data in memory, a moving average, never interrupted."""
+    train(place, "run_id=averaged", *EMA)
+    return place / "outputs" / "averaged"
 
 
 @pytest.fixture(scope="module")
-def averaged(place) -> Path:
-    """With a moving average, never interrupted."""
-    train(place, "run_id=averaged", *EMA)
-    return place / "outputs" / "averaged"
+def streamed(place) -> Path:
+    """Data read while training, no moving average."""
+    train(place, "run_id=streamed", "data.loader=stream", *SMALL)
+    return place / "outputs" / "streamed"
 
 
 def door(place: Path, monkeypatch, *more: str) -> str:
@@ -69,23 +75,21 @@ def scores(directory: Path) -> list[float]:
     return [row["metrics"]["rel_l2"] for row in rows(directory) if row["split"] == "valid"]
 
 
-def test_streamed_data_give_the_same_losses(place, plain):
+def test_streamed_data_give_the_same_losses(averaged, streamed):
     """The same batches in the same order, through another program: round-off of float32."""
-    train(place, "run_id=streamed", "data.loader=stream", *SMALL)
-    np.testing.assert_allclose(losses(place / "outputs" / "streamed"), losses(plain), rtol=1e-5)
+    np.testing.assert_allclose(losses(streamed), losses(averaged), rtol=1e-5)
 
 
-def test_accumulated_gradients_equal_those_of_the_whole_batch(place, plain):
-    """Two micro-batches of one sample per device: another order of sums."""
-    train(place, "run_id=accumulated", "trainer.accumulate=2", *SMALL)
-    np.testing.assert_allclose(losses(place / "outputs" / "accumulated"), losses(plain), rtol=1e-5)
+def test_accumulated_gradients_equal_those_of_the_whole_batch(place, averaged):
+    """Two micro-batches of four samples per device: another order of sums."""
+    train(place, "run_id=accumulated", "trainer.accumulate=2", *EMA)
+    np.testing.assert_allclose(losses(place / "outputs" / "accumulated"), losses(averaged), rtol=1e-5)
 
 
-def test_the_moving_average_is_what_is_evaluated(plain, averaged):
+def test_the_moving_average_is_what_is_evaluated(averaged, streamed):
     """It lags behind the parameters, which train as they do without it."""
-    assert losses(averaged) == losses(plain)
-    assert min(abs(np.subtract(scores(averaged), scores(plain)))) > 1e-4
-    assert result(averaged)["valid/rel_l2"] == scores(averaged)[-1] != result(plain)["valid/rel_l2"]
+    assert min(abs(np.subtract(scores(averaged), scores(streamed)))) > 1e-4
+    assert result(averaged)["valid/rel_l2"] == scores(averaged)[-1]
     digests = final_digests(averaged)
     assert all(digests[name] != digests[name.replace("ema", "params", 1)] for name in digests if name.startswith("ema"))
 
@@ -149,7 +153,7 @@ def test_a_bad_data_file_is_named_and_nothing_is_overwritten(place, averaged, mo
     assert contents(averaged) == before
 
 
-def test_a_bad_number_in_streamed_data_is_named(place, plain, monkeypatch):
+def test_a_bad_number_in_streamed_data_is_named(place, streamed, monkeypatch):
     """It is met while training, in a reading thread."""
     with damaged(place, not_a_number) as path:
         ended = door(place, monkeypatch, "run_id=bad_stream", "data.loader=stream", *SMALL)
