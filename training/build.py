@@ -1,5 +1,6 @@
 """From config to objects: everything is built in the abstract, and bad keys refused, before data is made."""
 
+import copy
 import dataclasses
 import functools
 import math
@@ -52,6 +53,16 @@ class Datasets:
     train: TrainingSet
     valid: Samples | None
     test: dict[str, Samples]
+
+
+def for_devices(run: Run, devices: int) -> Run:
+    """The settings on a mesh of so many devices: with `trainer.per_device` batch and training set grow with it."""
+    if not run.trainer.per_device:
+        return run
+    data = copy.deepcopy(run.data)
+    data["batch_size"] *= devices
+    data["splits"]["train"]["samples"] *= devices
+    return dataclasses.replace(run, data=data)
 
 
 def check_components(run: Run) -> None:

@@ -29,6 +29,8 @@ class Trainer:
         eval_every: epochs between evaluations on the validation set; 0 for none.
         ema_decay: decay of the exponential moving average of the parameters that is then evaluated; null for none.
         eval_batch_size: samples per evaluation batch; null for the training batch size.
+        per_device: whether data.batch_size and the samples of the training split are those of one device, so that a run
+            fits any mesh (the debug configs); otherwise they are those of all devices.
         matmul_precision: of float32 products on accelerators: highest (float32), high, or default (TF32 or bfloat16,
             faster, about 1e-3 relative).
     """
@@ -39,6 +41,7 @@ class Trainer:
     eval_every: int = 1
     ema_decay: float | None = None
     eval_batch_size: int | None = None
+    per_device: bool = False
     matmul_precision: str = "highest"
 
     def __post_init__(self) -> None:

@@ -48,13 +48,14 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
     quiet_libraries()
 
-    # Processes, components in the abstract, run directory, devices.
+    # Processes, devices, components in the abstract, run directory.
     distributed.start(settings.distributed)
     distributed.agree(config)
+    mesh = make_mesh(settings.mesh.data)
+    settings = build.for_devices(settings, mesh.size)
     build.check_components(settings)
     main = distributed.is_main()
     folder = distributed.together(lambda: directory.open_directory(settings, config, write=main))
-    mesh = make_mesh(settings.mesh.data)
     batch_size = settings.data["batch_size"]
     num_samples = build.build_splits(settings)["train"][1].samples
     check_batches(num_samples, batch_size, mesh.size, settings.trainer.accumulate)
