@@ -92,7 +92,7 @@ def test_outputs_and_gradients(x64, name):
     assert min(relative(got_v, v), relative(got_du, du)) > FLOAT64
 
 
-@pytest.mark.parametrize("name", ["dense 1d", "dense 2d", "dense 3d", "TFNO 3d", "CP 2d", "TT 2d", "padding"])
+@pytest.mark.parametrize("name", ["dense 2d", "TFNO 3d", "CP 2d", "TT 2d"])
 def test_outputs_in_single_precision(name):
     configuration, arrays = recorded(name)
     operator, output_shape = build(configuration)
