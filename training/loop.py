@@ -63,10 +63,8 @@ def fit(
         seconds.append((time.perf_counter() - begin) / count)
         check_finite(metrics, first, checkpointer)
         step = first + count
-        row = {name: float(np.mean(values)) for name, values in metrics.items()}
-        row |= {"lr": float(rate(step - 1)), "epoch": step / steps_per_epoch}
-        logger.log(step, "train", row, wall={"seconds_per_step": seconds[-1]})
-        logger.progress(step, last, loss=row["loss"], seconds_per_step=seconds[-1])
+        position = {"lr": float(rate(step - 1)), "epoch": step / steps_per_epoch}
+        _log_portion(logger, step, last, metrics, position, seconds[-1])
 
         epoch, inside = divmod(step, steps_per_epoch)
         scores = None
@@ -83,6 +81,15 @@ def fit(
             raise Preempted(0)
     checkpointer.wait()
     return state, seconds[1:] or seconds
+
+
+def _log_portion(
+    logger: RunLogger, step: int, last: int, metrics: dict[str, np.ndarray], position: dict[str, float], seconds: float
+) -> None:
+    """One row for the steps of a dispatch: the means of their metrics."""
+    row = {name: float(np.mean(values)) for name, values in metrics.items()} | position
+    logger.log(step, "train", row, wall={"seconds_per_step": seconds})
+    logger.progress(step, last, loss=row["loss"], seconds_per_step=seconds)
 
 
 def portions(start: int, last: int, steps_per_epoch: int, most: int) -> Iterator[tuple[int, int]]:

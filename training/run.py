@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 from omegaconf import DictConfig
 
 from data.order import check_batches
@@ -48,36 +49,19 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
     quiet_libraries()
 
-    # Processes, devices, components in the abstract, run directory.
-    distributed.start(settings.distributed)
-    distributed.agree(config)
-    mesh = make_mesh(settings.mesh.data)
-    settings = build.for_devices(settings, mesh.size)
-    build.check_components(settings)
-    main = distributed.is_main()
-    folder = distributed.together(lambda: directory.open_directory(settings, config, write=main))
-    batch_size = settings.data["batch_size"]
-    num_samples = build.build_splits(settings)["train"][1].samples
-    check_batches(num_samples, batch_size, mesh.size, settings.trainer.accumulate)
+    settings, mesh, folder = _prepare(settings, config)
+    main, batch_size = distributed.is_main(), settings.data["batch_size"]
 
     with RunLogger(folder, config, settings.logger, enabled=main) as logger, stop_on_signal() as stop_requested:
         logger.message(f"run {folder}")
         sets = build.build_datasets(settings)
         normalizers = build.build_normalizers(settings, sets.train)
 
-        # Operator: shapes first, then parameters made on the devices.
-        metadata = sets.train.metadata
-        create = build.build_operator(settings, metadata.shape, sets.train.channels)
         key = jax.random.key(settings.seed)
-        model_of, shapes = split_operator(nnx.eval_shape(create, key))
-        table = parameter_table(shapes)
-        num_params = sum(math.prod(shape) for shape in table.values())
+        program = _build_program(settings, sets.train, normalizers, key, mesh, logger)
         if main:
             directory.write_normalizers(folder, *normalizers)
-            directory.write_json(folder / "parameters.json", table)
-        logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
-
-        program = _build_program(settings, sets.train, normalizers, create, model_of, mesh, logger)
+            directory.write_json(folder / "parameters.json", program.table)
 
         def validate(state: TrainState) -> dict[str, float]:
             assert sets.valid is not None
@@ -110,23 +94,29 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
         named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
         result = _scores(program.evaluator, state, named, logger)
         result |= {
-            "num_params": num_params,
+            "num_params": program.num_params,
             "steps": int(state.step),
             "resumed_from_step": resumed_from,
             **_timings(folder, seconds, batch_size, time.perf_counter() - begin),
             "devices": f"{mesh.size} x {jax.devices()[0].device_kind}",
             **directory.environment(),
         }
-        if main:
-            directory.write_json(folder / "result.json", result)
-        if settings.plots:
-            predictions = {
-                name: program.evaluator.predict(_averaged(state), samples, 3) for name, samples in named.items()
-            }
-            if main:
-                _draw(folder, named, predictions)
+        _record(folder, result, program.evaluator, state, named, settings.plots)
         logger.result(result)
     return result
+
+
+def _prepare(settings: Run, config: dict[str, Any]) -> tuple[Run, Mesh, Path]:
+    """Processes, devices, components in the abstract, run directory: what can be refused is, before data are made."""
+    distributed.start(settings.distributed)
+    distributed.agree(config)
+    mesh = make_mesh(settings.mesh.data)
+    settings = build.for_devices(settings, mesh.size)
+    build.check_components(settings)
+    num_samples = build.build_splits(settings)["train"][1].samples
+    check_batches(num_samples, settings.data["batch_size"], mesh.size, settings.trainer.accumulate)
+    main = distributed.is_main()
+    return settings, mesh, distributed.together(lambda: directory.open_directory(settings, config, write=main))
 
 
 class Program(NamedTuple):
@@ -138,6 +128,8 @@ class Program(NamedTuple):
         rate: step -> learning rate.
         steps_per_epoch: optimizer steps in one pass over the training set.
         evaluator: mean errors of a set.
+        table: name -> shape of every parameter.
+        num_params: numbers in all of them.
     """
 
     make_state: Callable[[jax.Array], TrainState]
@@ -145,10 +137,18 @@ class Program(NamedTuple):
     rate: Callable
     steps_per_epoch: int
     evaluator: Evaluator
+    table: dict[str, tuple[int, ...]]
+    num_params: int
 
 
-def _build_program(settings: Run, train_set, normalizers, create, model_of, mesh, logger: RunLogger) -> Program:
-    """Loader, optimizer, loss and step for an operator; the loss sees normalised fields, the metrics physical ones."""
+def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, logger: RunLogger) -> Program:
+    """Operator, loader, optimizer, loss and step; the loss sees normalised fields, the metrics physical ones."""
+    # Shapes first: parameters are made on the devices.
+    create = build.build_operator(settings, train_set.metadata.shape, train_set.channels)
+    model_of, shapes = split_operator(nnx.eval_shape(create, key))
+    table = parameter_table(shapes)
+    num_params = sum(math.prod(shape) for shape in table.values())
+    logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
     loader = build.build_loader(settings, train_set, mesh)
     optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs)
     inputs, targets = normalizers
@@ -168,7 +168,7 @@ def _build_program(settings: Run, train_set, normalizers, create, model_of, mesh
         return init_state(params, optimizer, settings.trainer.ema_decay is not None)
 
     make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
-    shape = jax.eval_shape(make_state, jax.random.key(settings.seed))
+    shape = jax.eval_shape(make_state, key)
     train, report = _compile(update, loader, shape, settings, mesh)
     logger.message(report)
     evaluator = Evaluator(
@@ -177,7 +177,7 @@ def _build_program(settings: Run, train_set, normalizers, create, model_of, mesh
         mesh,
         settings.trainer.eval_batch_size or settings.data["batch_size"],
     )
-    return Program(make_state, train, rate, loader.steps_per_epoch, evaluator)
+    return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, table, num_params)
 
 
 def _compile(update, loader, state, settings: Run, mesh):
@@ -237,6 +237,18 @@ def _timings(folder: Path, seconds: list[float], batch_size: int, total: float) 
         return {name: before.get(name) for name in names}
     step = float(np.median(seconds)) if seconds else None
     return dict(zip(names, (total, step, batch_size / step if step else None), strict=True))
+
+
+def _record(folder: Path, result: dict[str, Any], evaluator: Evaluator, state: TrainState, sets, plots: bool) -> None:
+    """The result, and pictures of every set, the curves and the report; every process predicts, the first writes."""
+    main = distributed.is_main()
+    if main:
+        directory.write_json(folder / "result.json", result)
+    if not plots:
+        return
+    predictions = {name: evaluator.predict(_averaged(state), samples, 3) for name, samples in sets.items()}
+    if main:
+        _draw(folder, sets, predictions)
 
 
 def _draw(folder: Path, sets, predictions) -> None:
