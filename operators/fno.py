@@ -14,7 +14,6 @@ from .layers.embeddings import GridEmbedding
 from .layers.fno_block import FNOBlock
 from .layers.modes import as_modes
 from .layers.padding import DomainPadding
-from .layers.pointwise import in_chunks
 from .layers.ranks import Rank
 
 
@@ -141,7 +140,7 @@ class FNO(Operator):
         x = u.reshape(-1, *u.shape[-self.ndim - 1 :])
         if self.embedding is not None:
             x = self.embedding(x)
-        x = in_chunks(self.lifting, x)
+        x = self.lifting(x)
         if self.padding is not None:
             x = self.padding.pad(x)
         for block in self.blocks[:-1]:
@@ -152,7 +151,7 @@ class FNO(Operator):
         x = self._apply(self.blocks[-1], x, inner)
         if self.padding is not None:
             x = self.padding.crop(x, target)
-        y = in_chunks(self.projection, x)
+        y = self.projection(x)
         return y.reshape(*batch, *y.shape[1:])
 
     def _apply(

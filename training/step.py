@@ -73,14 +73,17 @@ def make_update(
             # Rematerialised: only one micro-batch's activations are alive at a time.
             micro_loss = jax.checkpoint(lambda portion: batch_loss(params, *portion))
             value = jnp.mean(jax.lax.map(micro_loss, tuple(portions)))
-        return jax.lax.pmean(value, DATA)
+        # On one device the reduction would copy every gradient.
+        return value if mesh.size == 1 else jax.lax.pmean(value, DATA)
 
-    gradient = jax.shard_map(
-        jax.value_and_grad(mean_loss),
-        mesh=mesh,
-        in_specs=(PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
-        out_specs=PartitionSpec(),
-    )
+    gradient = jax.value_and_grad(mean_loss)
+    if mesh.size > 1:
+        gradient = jax.shard_map(
+            gradient,
+            mesh=mesh,
+            in_specs=(PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
+            out_specs=PartitionSpec(),
+        )
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
         value, grads = gradient(state.params, *batch)

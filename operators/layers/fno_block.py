@@ -9,7 +9,6 @@ from spectral.filters import resize
 
 from .channel_mlp import ChannelMLP
 from .norms import make_norm
-from .pointwise import in_chunks
 from .ranks import Rank
 from .skips import make_skip
 from .spectral_conv import SpectralConv
@@ -84,11 +83,6 @@ class FNOBlock(nnx.Module):
         if y.shape != x.shape:
             # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
             x = resize(x, y.shape[1:-1], axes=tuple(range(1, x.ndim - 1)))
-        return in_chunks(self._after_convolution, x, y, per_sample=self.norm is not None)
-
-    def _after_convolution(
-        self, x: Float[Array, "b *space c"], y: Float[Array, "b *space c"]
-    ) -> Float[Array, "b *space c"]:
         u = y if self.norm is None else self.norm(y)
         if self.fno_skip is not None:
             u = u + self.fno_skip(x)
