@@ -5,7 +5,6 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 Basis = Literal["fourier", "cosine"]
 
@@ -36,11 +35,6 @@ def kept_shape(n_modes: Sequence[int], shape: Sequence[int], basis: Basis = "fou
     if basis == "fourier":
         kept[-1] = min(n_modes[-1] // 2 + 1, shape[-1] // 2 + 1)
     return tuple(kept)
-
-
-def signed_modes(count: int) -> np.ndarray:
-    """Signed frequencies in stored (ascending) order: -(count//2) .. count - count//2 - 1."""
-    return np.arange(count) - count // 2
 
 
 def take_modes(spectrum: jax.Array, count: int, axis: int) -> jax.Array:

@@ -129,7 +129,3 @@ class Grid:
         if n % 2 == 0:
             weights[-1] = 1.0
         return weights.reshape([1] * (self.ndim - 1) + [-1])
-
-    def with_shape(self, shape: tuple[int, ...]) -> "Grid":
-        """Another resolution of the same box."""
-        return Grid(tuple(shape), self.extent)

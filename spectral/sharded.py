@@ -25,11 +25,6 @@ def _auto_size(name: str) -> int:
     return mesh.shape[name]
 
 
-def batch_is_sharded() -> bool:
-    """Whether the current mesh spreads the first axis of arrays, other than inside `jax.shard_map`."""
-    return _auto_size(DATA) > 1
-
-
 def space_is_sharded() -> bool:
     """Whether the current mesh spreads the first spatial axis."""
     return _auto_size(SPACE) > 1

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, SupportsFloat
 
@@ -24,7 +23,6 @@ from .restore import (
     restore,
     saved_steps,
     score,
-    scores,
     shape_and_dtype,
 )
 
@@ -104,12 +102,6 @@ class Checkpointer:
     @property
     def latest_step(self) -> int | None:
         return max(self.steps, default=None)
-
-    @property
-    def best_step(self) -> int | None:
-        """The step with the best metric, the later one of equals; None when no checkpoint has that metric."""
-        step, merit = next(iter(scores(self.directory).items()), (None, -math.inf))
-        return step if math.isfinite(merit) else None
 
     def save(
         self,

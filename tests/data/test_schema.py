@@ -8,6 +8,7 @@ from data.errors import DataError
 from data.instantiate import instantiate
 from data.schema import read_metadata
 from data.source import load
+from spectral.grid import Grid
 
 
 def test_round_trip(heat, split, files):
@@ -27,7 +28,7 @@ def test_file_explains_itself(heat, files):
         data = file["fields/temperature"]
         assert data.dtype == np.float32 and data.shape == (22, 2, 12, 10) and data.chunks == (1, 2, 12, 10)
         assert [dim.label for dim in data.dims] == ["trajectory", "t", "x", "y"]
-        np.testing.assert_allclose(file["grid/y"], heat.grid.with_shape((12, 10)).points[1])
+        np.testing.assert_allclose(file["grid/y"], Grid((12, 10), heat.grid.extent).points[1])
         np.testing.assert_array_equal(file["grid/t"], [0, 1])
         assert file["params/diffusivity"][()] == heat.diffusivity
         assert json.loads(file.attrs["generator"])["_target_"] == "data.synthetic.HeatFlow"
