@@ -227,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=["64", "128", "all"], default="all")
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=4, help="steps per call in the second row")
+    parser.add_argument("--steps", type=int, default=8, help="steps per call in the second row")
     parser.add_argument("--threads", type=int, default=2, help="of the PyTorch library")
     args = parser.parse_args()
     torch, _ = import_peers()
