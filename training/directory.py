@@ -3,8 +3,10 @@
 import importlib.metadata
 import io
 import json
+import math
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +91,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=False) + "\n")
+    """Write a JSON file whole or not at all; numbers that are not finite become null, as JSON has no word for them."""
+    write_text(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(v) for key, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_normalizers(directory: Path, inputs: Normalizer, targets: Normalizer) -> None:

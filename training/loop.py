@@ -35,7 +35,7 @@ def fit(
     checkpointer: Checkpointer,
     logger: RunLogger,
     stop_requested: Callable[[int], bool],
-) -> tuple[TrainState, list[float]]:
+) -> TrainState:
     """Train from the state's step to the last epoch.
 
     Portions end at the same steps whether or not the run was interrupted, so that a resumed run computes the same
@@ -49,22 +49,21 @@ def fit(
         stop_requested: whether a signal asked to stop at this step.
 
     Returns:
-        The trained state, and seconds per step of every dispatch after the first (which may still warm up).
+        The trained state.
 
     Raises:
         NonFiniteLoss: names the first bad step and what to try.
         Preempted: after saving.
     """
-    seconds: list[float] = []
     last = steps_per_epoch * epochs
     for first, count in portions(int(state.step), last, steps_per_epoch, steps_per_dispatch):
         begin = time.perf_counter()
         state, metrics = train(state, first, count)
-        seconds.append((time.perf_counter() - begin) / count)
+        seconds = (time.perf_counter() - begin) / count
         check_finite(metrics, first, checkpointer)
         step = first + count
         position = {"lr": float(rate(step - 1)), "epoch": step / steps_per_epoch}
-        _log_portion(logger, step, last, metrics, position, seconds[-1])
+        _log_portion(logger, step, last, metrics, position, seconds)
 
         epoch, inside = divmod(step, steps_per_epoch)
         scores = None
@@ -80,7 +79,7 @@ def fit(
             logger.message(f"stopped by a signal at step {step}, saved; the same command goes on from there")
             raise Preempted(0)
     checkpointer.wait()
-    return state, seconds[1:] or seconds
+    return state
 
 
 def _log_portion(

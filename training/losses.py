@@ -107,6 +107,6 @@ def _space_axes(ndim: int, space: int) -> Sequence[int]:
 
 
 def _root(squared: Array) -> Array:
-    """Square root with derivative 0 at 0: a perfect prediction has a gradient, not 0 times infinity."""
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    """Square root with derivative 0 at 0: a perfect prediction has a gradient, not 0 times infinity; NaN stays NaN."""
+    zero = squared <= 0
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squared)))

@@ -19,6 +19,7 @@ from . import build, directory, distributed
 from .checkpoint import Checkpointer
 from .config import Run, parse
 from .evaluator import Evaluator
+from .jsonl import read_metrics
 from .logging import RunLogger, quiet_libraries
 from .loop import fit, resident_train, stream_train
 from .metrics import standard_metrics
@@ -76,7 +77,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             config=config,
         ) as checkpointer:
             state, resumed_from = _restore_or_begin(checkpointer, program.make_state, key, mesh, logger)
-            state, seconds = fit(
+            state = fit(
                 state,
                 program.train,
                 steps_per_epoch=program.steps_per_epoch,
@@ -97,7 +98,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             "num_params": program.num_params,
             "steps": int(state.step),
             "resumed_from_step": resumed_from,
-            **_timings(folder, seconds, batch_size, time.perf_counter() - begin),
+            **_timings(folder, batch_size, resumed_from or 0, time.perf_counter() - begin),
             "devices": f"{mesh.size} x {jax.devices()[0].device_kind}",
             **directory.environment(),
         }
@@ -228,15 +229,22 @@ def _averaged(state: TrainState):
     return state.params if state.ema is None else state.ema
 
 
-def _timings(folder: Path, seconds: list[float], batch_size: int, total: float) -> dict[str, float | None]:
-    """What the run took; those of its first life where the same command came again and had nothing left to train."""
+def _timings(folder: Path, batch_size: int, resumed_from: int, total: float) -> dict[str, float | None]:
+    """What the run took in all its lives: this one, and the training steps of those before.
+
+    Where the same command came again and had nothing left to do, the numbers of the first time stay.
+    """
     names = ("seconds_total", "seconds_per_step", "samples_per_second")
-    path = folder / "result.json"
-    if not seconds and path.exists():
-        before = json.loads(path.read_text())
+    log, result = folder / "metrics.jsonl", folder / "result.json"
+    if result.exists():
+        before = json.loads(result.read_text())
         return {name: before.get(name) for name in names}
+    rows = [row for row in read_metrics(log) if row["split"] == "train"] if log.exists() else []
+    last = [0, *(row["step"] for row in rows)]
+    seconds = [row["wall"]["seconds_per_step"] for row in rows]
+    earlier = sum(s * (b - a) for s, a, b in zip(seconds, last, last[1:], strict=False) if b <= resumed_from)
     step = float(np.median(seconds)) if seconds else None
-    return dict(zip(names, (total, step, batch_size / step if step else None), strict=True))
+    return dict(zip(names, (earlier + total, step, batch_size / step if step else None), strict=True))
 
 
 def _record(folder: Path, result: dict[str, Any], evaluator: Evaluator, state: TrainState, sets, plots: bool) -> None:

@@ -59,7 +59,7 @@ def make_update(
         optimizer: the optax transformation.
         mesh: mesh with the data axis.
         accumulate: micro-batches per step, computed one after the other.
-        ema_decay: decay of the moving average of the parameters, or None.
+        ema_decay: decay of the moving average of the parameters, or None; at step t no more than (1 + t) / (10 + t).
     """
 
     def batch_loss(params, x, y):
@@ -91,7 +91,10 @@ def make_update(
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
         if ema_decay is not None:
-            ema = optax.incremental_update(params, ema, 1 - ema_decay)
+            # Shorter at first: the random initial parameters would weigh on the average of a short run.
+            step = state.step.astype(jnp.float32)
+            decay = jnp.minimum(ema_decay, (1 + step) / (10 + step))
+            ema = optax.incremental_update(params, ema, 1 - decay)
         metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)}
         return TrainState(state.step + 1, params, opt_state, ema), metrics
 

@@ -56,7 +56,7 @@ def check_modes(n_modes: int | Sequence[int], shape: Sequence[int]) -> None:
 
     Args:
         n_modes: mode counts of the operator, both signs counted.
-        shape: points per axis of the training grid (with domain padding, if there is any).
+        shape: points per axis of the training grid, with domain padding if there is any.
 
     Raises:
         ValueError: when an axis cannot hold its modes, with the largest count that it can.

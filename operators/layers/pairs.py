@@ -8,6 +8,7 @@ Two layouts: parameters and what is computed from them alone carry the pair on a
 carry it just before the channel, [*modes, b, 2, c], so that (2, c) is one contraction index.
 """
 
+import functools
 import math
 
 import jax
@@ -108,8 +109,27 @@ def mix_modes(
 
 
 def _dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike | None = None) -> Float[Array, "..."]:
-    """Matrix product, batched over leading axes; `dtype` rounds the operands, sums keep their precision."""
-    out = jnp.result_type(a, b)
-    if dtype is not None:
-        a, b = a.astype(dtype), b.astype(dtype)
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST, preferred_element_type=out)
+    """Matrix product, batched over the same leading axes; `dtype` rounds the operands, sums keep their precision."""
+    if dtype is None:
+        return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    return _rounded_dot(a, b, dtype)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _rounded_dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike) -> Float[Array, "..."]:
+    return jnp.matmul(a.astype(dtype), b.astype(dtype), preferred_element_type=a.dtype)
+
+
+def _rounded_forward(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike) -> tuple:
+    return _rounded_dot(a, b, dtype), (a.astype(dtype), b.astype(dtype))
+
+
+def _rounded_backward(dtype: DTypeLike, operands: tuple, dy: Float[Array, "..."]) -> tuple:
+    # Both gradients are products of rounded operands too: left to itself, JAX multiplies dy in full precision.
+    (a, b), rounded = operands, dy.astype(dtype)
+    da = jnp.matmul(rounded, b.swapaxes(-1, -2), preferred_element_type=dy.dtype)
+    db = jnp.matmul(a.swapaxes(-1, -2), rounded, preferred_element_type=dy.dtype)
+    return da, db
+
+
+_rounded_dot.defvjp(_rounded_forward, _rounded_backward)

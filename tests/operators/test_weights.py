@@ -147,6 +147,18 @@ def test_bf16_rounds_the_operands_only():
         assert 1e-4 < error < 2e-2  # 8 bits of mantissa are 4e-3 per operand
 
 
+def test_bf16_products_in_the_gradients_too():
+    weight = make("CP", 8, 8, 6, 4, rank=0.5)
+    x, window = sample(6, 4, 2, 2, 8), ((0, 6), (0, 4))
+
+    def gradient(x, dtype):
+        return jax.grad(lambda x: jnp.sum(mix(weight, x, window, "reconstructed", dtype) ** 2))(x)
+
+    full, half = gradient(x, None), gradient(x, jnp.bfloat16)
+    error = np.abs(half - full).max() / np.abs(full).max()
+    assert half.dtype == jnp.float32 and 1e-4 < error < 2e-2
+
+
 def test_unknown_factorization():
     with pytest.raises(ValueError, match=r"got 'svd', wanted None"):
         make("svd", 4, 4, 4, 3, rank=1.0)

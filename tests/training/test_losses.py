@@ -57,6 +57,14 @@ def test_one_number_a_sample_the_mean_over_channels(loss):
 
 
 @pytest.mark.parametrize("loss", [RelativeL2, RelativeH1, RelativeSobolev])
+@pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
+def test_a_prediction_that_is_not_finite_has_no_finite_loss(loss, value):
+    y = jnp.ones((2, 8, 1))
+    scores = loss((1.0,))(y.at[0, 3].set(value), y)
+    assert not jnp.isfinite(scores[0]) and jnp.isfinite(scores[1])
+
+
+@pytest.mark.parametrize("loss", [RelativeL2, RelativeH1, RelativeSobolev])
 def test_finite_at_perfection_and_for_a_vanishing_target(loss):
     y = jnp.zeros((1, 8, 1))
     value, gradient = jax.value_and_grad(lambda p: loss((1.0,))(p, y).sum())(y)

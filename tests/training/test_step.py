@@ -76,11 +76,13 @@ def test_chunk_equals_single_steps(single):
     assert np.isnan(metrics["loss"][3:]).all()
 
 
-def test_average_follows_the_parameters():
+@pytest.mark.parametrize(("step", "decay"), [(0, 0.1), (100, 0.5)])  # at first no more than (1 + t) / (10 + t)
+def test_average_follows_the_parameters(step, decay):
     update, state = problem(1, ema_decay=0.5)
+    state = state._replace(step=jnp.int32(step))
     before = jax.tree.map(jnp.array, state.params)
     state, _ = jax.jit(update)(state, batch())
-    wanted = jax.tree.map(lambda a, b: 0.5 * a + 0.5 * b, before, state.params)
+    wanted = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, before, state.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), state.ema, wanted)
 
 
