@@ -31,7 +31,8 @@ def instantiate(cfg: Any, *args: Any, allow: Sequence[str] = (), where: str = "c
         **kwargs: further arguments of the outermost target; they override the config's.
 
     Raises:
-        TargetError: for a name outside the allow-list, a name that does not exist, arguments the target does not take.
+        TargetError: for a name outside the allow-list, a name that does not exist, arguments the target does not take
+            or refuses.
     """
     targets = _resolve(cfg, (*ALLOWED, *allow), where)
     return _build(cfg, targets, args, kwargs)
@@ -141,4 +142,11 @@ def _call(name: str, targets: dict[str, Callable], args: tuple, kwargs: dict[str
             raise TargetError(
                 f"{name}: got arguments {sorted(kwargs)}: {error}; wanted those of {name.rpartition('.')[2]}{signature}"
             ) from error
-    return functools.partial(target, *args, **kwargs) if partial else target(*args, **kwargs)
+    if partial:
+        return functools.partial(target, *args, **kwargs)
+    try:
+        return target(*args, **kwargs)
+    except TypeError as error:
+        raise TargetError(f"{name}: got {kwargs}: {error}; wanted values of the types in {signature}") from error
+    except ValueError as error:
+        raise TargetError(f"{name}: {error}") from error

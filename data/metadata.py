@@ -76,21 +76,37 @@ class Metadata:
         Raises:
             DataError: for a field or a time that is not stored.
         """
-        result = []
-        for name, indices in field_map.items():
-            if name not in self.fields:
+        return channels_of(field_map, self.fields, str(self.path))
+
+
+def channels_of(field_map: Any, fields: Mapping[str, FieldInfo], where: str) -> tuple[tuple[str, int], ...]:
+    """The channels that a field map asks for among some fields, in order, as (field, time index from 0).
+
+    Args:
+        field_map: field to time indices, negative ones from the end.
+        fields: what there is.
+        where: file or config key, for errors.
+
+    Raises:
+        DataError: for a field or a time that is not there, or what is no field map.
+    """
+    if not isinstance(field_map, Mapping) or not all(isinstance(value, (list, tuple)) for value in field_map.values()):
+        raise DataError(f"{where}: got {field_map!r}, wanted {{field: [time indices]}}")
+    result = []
+    for name, indices in field_map.items():
+        if name not in fields:
+            raise DataError(
+                f"{where}: got field {name!r} in a field map, wanted one of {sorted(fields)}; "
+                "correct `inputs` / `targets`, or generate a set that stores it"
+            )
+        count = len(fields[name].times)
+        for index in indices:
+            if not isinstance(index, int) or not -count <= index < count:
                 raise DataError(
-                    f"{self.path}: got field {name!r} in a field map, wanted one of {sorted(self.fields)}; "
-                    "correct `inputs` / `targets`, or generate a set that stores it"
+                    f"{where}: got time index {index!r} of field {name!r}, wanted {-count} .. {count - 1} "
+                    f"(stored times {fields[name].times}); correct `inputs` / `targets`"
                 )
-            count = len(self.fields[name].times)
-            for index in indices:
-                if not -count <= index < count:
-                    raise DataError(
-                        f"{self.path}: got time index {index} of field {name!r}, wanted {-count} .. {count - 1} "
-                        f"(stored times {self.fields[name].times}); correct `inputs` / `targets`"
-                    )
-                result.append((name, index % count))
-        if not result:
-            raise DataError(f"{self.path}: got an empty field map, wanted {{field: [time indices]}}")
-        return tuple(result)
+            result.append((name, index % count))
+    if not result:
+        raise DataError(f"{where}: got an empty field map, wanted {{field: [time indices]}}")
+    return tuple(result)

@@ -1,6 +1,7 @@
 """Which samples a data set holds: splits, their seeds and resolutions."""
 
 import dataclasses
+import difflib
 import hashlib
 import inspect
 import json
@@ -13,8 +14,12 @@ from pdes.generators import Generator
 
 from .errors import DataError
 from .instantiate import describe, find, instantiate
+from .metadata import channels_of
 from .schema import VERSION
 
+_KEYS = (
+    "splits", "inputs", "targets", "batch_size", "loader", "normalize_inputs", "normalize_targets", "root",
+)  # fmt: skip
 _SPLIT_KEYS = ("samples", "seed", "resolutions", "generator")
 _RESOLUTIONS = "at least one shape and none twice, such as [[64, 64], [128, 128]]"
 
@@ -59,19 +64,22 @@ def plan(
         pde: `_target_` and arguments of a generator.
         data: `splits`: name to samples, seed, resolutions and, where the split is solved differently (a finer
             solver grid for the test set), `generator`: arguments that replace those of `pde`. A split that is
-            null is left out.
+            null is left out. `inputs` and `targets`: field maps, null for those of the generator.
         allow: further prefixes of `_target_`.
 
     Raises:
-        DataError: for an unknown key, splits that share a seed, no split, or a resolution that the generator does
-            not resolve.
+        DataError: for an unknown key, a value of a wrong type, splits that share a seed, no split, a resolution that
+            the generator does not resolve, or a field that it does not make.
         TargetError: for a generator that may not or cannot be built.
     """
+    _check_keys(data)
     splits = {name: values for name, values in (data.get("splits") or {}).items() if values is not None}
     if not splits:
         raise DataError("data.splits: got none, wanted at least one, such as {train: {samples: 100, seed: 0, ...}}")
     result = {}
     for name, values in splits.items():
+        if not isinstance(values, Mapping):
+            raise DataError(f"data.splits.{name}: got {values!r}, wanted {{samples: .., seed: .., resolutions: ..}}")
         unknown = sorted(set(values) - set(_SPLIT_KEYS))
         lacking = sorted({"samples", "seed", "resolutions"} - set(values))
         if unknown or lacking:
@@ -80,18 +88,40 @@ def plan(
                 f"unknown {unknown}, missing {lacking}"
             )
         generator = _build_generator({**pde, **(values.get("generator") or {})}, allow)
-        try:
-            shapes = tuple(tuple(int(n) for n in shape) for shape in values["resolutions"])
-        except TypeError:
-            got = values["resolutions"]
-            raise DataError(f"{name}.resolutions: got {got}, wanted {_RESOLUTIONS}") from None
-        split = SplitSpec(str(name), values["samples"], values["seed"], shapes)
+        split = _split(str(name), values)
         check_resolutions(generator, split)
+        for key in ("inputs", "targets"):
+            if data.get(key) is not None:
+                channels_of(data[key], generator.fields, f"data.{key}")
         result[split.name] = generator, split
     seeds = {name: split.seed for name, (_, split) in result.items()}
     if len(set(seeds.values())) != len(seeds):
         raise DataError(f"data.splits: got seeds {seeds}, wanted a different one for every split")
     return result
+
+
+def _check_keys(data: Mapping[str, Any]) -> None:
+    for key in sorted(set(data) - set(_KEYS)):
+        nearest = difflib.get_close_matches(str(key), _KEYS, n=1)
+        meant = f"; did you mean data.{nearest[0]}?" if nearest else ""
+        raise DataError(f"data: got unknown key {key!r}, wanted some of {', '.join(_KEYS)}{meant}")
+    if not isinstance(data.get("splits") or {}, Mapping):
+        raise DataError(f"data.splits: got {data['splits']!r}, wanted a split by name, such as {{train: {{..}}}}")
+    batch_size = data.get("batch_size", 1)
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise DataError(f"data.batch_size: got {batch_size!r}, wanted a whole number, at least 1, such as 16")
+
+
+def _split(name: str, values: Mapping[str, Any]) -> SplitSpec:
+    """One split of the config, whose values may be of any type."""
+    for key in ("samples", "seed"):
+        if not isinstance(values[key], int):
+            raise DataError(f"data.splits.{name}.{key}: got {values[key]!r}, wanted a whole number, such as 100")
+    shapes = values["resolutions"]
+    listed = isinstance(shapes, (list, tuple)) and all(isinstance(shape, (list, tuple)) for shape in shapes)
+    if not listed or not all(isinstance(n, int) for shape in shapes for n in shape):
+        raise DataError(f"data.splits.{name}.resolutions: got {shapes!r}, wanted {_RESOLUTIONS}")
+    return SplitSpec(name, values["samples"], values["seed"], tuple(tuple(shape) for shape in shapes))
 
 
 def _build_generator(cfg: Mapping[str, Any], allow: Sequence[str]) -> Generator:

@@ -141,14 +141,14 @@ def prepare_folder(folder: Path, needed: int) -> None:
         raise StorageError(
             error.errno,
             f"{folder}: got a folder that cannot be written ({error.strerror}), wanted room for {needed:,} bytes; "
-            "point SPECTRAL_DATA or `root=` to a folder that can",
+            "point SPECTRAL_DATA or `data.root=` to a folder that can",
         ) from error
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
             errno.ENOSPC,
             f"{folder}: got {free:,} bytes free, wanted {needed:,} (the samples and the file made from them); free "
-            "some space, or point SPECTRAL_DATA or `root=` to a larger disk",
+            "some space, or point SPECTRAL_DATA or `data.root=` to a larger disk",
         )
 
 

@@ -36,6 +36,18 @@ def test_plan():
         (data(resolutions=[8, 8]), "train.resolutions"),
         (data(resolutions=[[8, 8], [8, 8]]), "train.resolutions"),
         (data(resolutions=[]), "train.resolutions"),
+        (data(resolutions=[[8.5, 8]]), r"train.resolutions: got \[\[8.5, 8\]"),
+        (data(resolutions=[["a", 8]]), "train.resolutions"),
+        (data(samples="abc"), "train.samples: got 'abc', wanted a whole number"),
+        (data(seed=1.5), "train.seed: got 1.5"),
+        (data() | {"normalise_inputs": "pixel"}, "'normalise_inputs', wanted .* did you mean data.normalize_inputs"),
+        (data() | {"batch_size": "abc"}, "data.batch_size: got 'abc', wanted a whole number"),
+        (data() | {"batch_size": 16.0}, "data.batch_size: got 16.0, wanted a whole number"),
+        ({"splits": "abc"}, "data.splits: got 'abc'"),
+        ({"splits": {"train": 3}}, "data.splits.train: got 3"),
+        (data() | {"inputs": {"nope": [0]}}, "data.inputs: got field 'nope'.*'temperature'"),
+        (data() | {"targets": {"temperature": [2]}}, r"data.targets: got time index 2 .*-2 \.\. 1"),
+        (data() | {"targets": "temperature"}, "data.targets: got 'temperature', wanted {field"),
     ],
 )
 def test_bad_plan(config, message):
@@ -99,6 +111,11 @@ def test_resolution_of_other_dimension():
 def test_bad_generator_argument():
     with pytest.raises(TargetError, match=r"'diffusivty'.*wanted those of HeatFlow"):
         plan(PDE | {"diffusivty": 1}, data())
+
+
+def test_generator_argument_of_a_wrong_type():
+    with pytest.raises(TargetError, match=r"(?s)HeatFlow: got .*'num_modes': 'abc'.*num_modes: int = 4"):
+        plan(PDE | {"num_modes": "abc"}, data())
 
 
 def test_content_key_follows_everything_the_samples_depend_on(monkeypatch):
