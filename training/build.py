@@ -218,13 +218,16 @@ def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normali
     """
     modes = run.data.get("normalize_inputs"), run.data.get("normalize_targets")
     result = []
-    for mode, field_map, count, side in zip(modes, (train.inputs, train.targets), train.channels, "xy", strict=True):
+    maps = {"inputs": train.inputs, "targets": train.targets}
+    for mode, (name, field_map), count, side in zip(modes, maps.items(), train.channels, "xy", strict=True):
         if not mode:
             result.append(Normalizer.identity(count))
         elif train.samples is not None:
             result.append(Normalizer.fit(getattr(train.samples, side), pixelwise=mode == "pixel"))
         elif mode == "pixel":
-            raise ValueError("data.normalize: got pixel for a streamed set, wanted channel, or data.loader=resident")
+            raise ValueError(
+                f"data.normalize_{name}: got pixel for a streamed set, wanted channel, or data.loader=resident"
+            )
         else:
             result.append(Normalizer.from_metadata(train.metadata, field_map))
     return tuple(result)
