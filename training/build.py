@@ -196,7 +196,8 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
     n_modes = getattr(abstract, "n_modes", None)
     if n_modes is not None:
-        check_modes(n_modes, shape)
+        padding = getattr(abstract, "padding", None)
+        check_modes(n_modes, shape if padding is None else padding.padded_shape(shape))
     return create
 
 

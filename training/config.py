@@ -31,8 +31,9 @@ class Trainer:
         eval_batch_size: samples per evaluation batch; null for the training batch size.
         per_device: whether data.batch_size and the samples of the training split are those of one device, so that a run
             fits any mesh (the debug configs); otherwise they are those of all devices.
-        matmul_precision: of float32 products on accelerators: highest (float32), high, or default (TF32 or bfloat16,
-            faster, about 1e-3 relative).
+        matmul_precision: of the float32 products of pointwise layers on accelerators: highest (float32), high, or
+            default (TF32 or bfloat16, faster, about 1e-3 relative). Transforms are float32 always; for the mixing
+            of modes see the operator's spectral_dtype.
     """
 
     epochs: int = 20
