@@ -147,8 +147,13 @@ def _useful(devices: tuple[Any, ...], samples: int, points: int) -> tuple[Any, .
 
 
 def _threads(platform: str) -> int:
-    """Rounds at work at a time: a CPU device spends about one core on a program, but runs several side by side."""
-    return max(1, cores() // len(jax.local_devices(backend="cpu"))) if platform == "cpu" else 1
+    """Rounds at work at a time: a CPU device spends about one core on a program, but runs several side by side.
+
+    In jaxlib 0.11 two programs side by side wait for each other forever; neither 0.10 nor 0.12 does that.
+    """
+    if platform != "cpu" or jax.__version_info__[:2] == (0, 11):
+        return 1
+    return max(1, cores() // len(jax.local_devices(backend="cpu")))
 
 
 def _solve(
