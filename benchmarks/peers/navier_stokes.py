@@ -81,7 +81,7 @@ def _train_torch(settings: Run, train: Any, test: Any, seed: int) -> dict[str, f
     steps = len(x) // batch
     _, rate = build.build_optimizer(settings, steps * epochs)
     peak = settings.optimizer["learning_rate"]
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: float(rate(step)) / peak)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: np.asarray(rate(step)).item() / peak)
     loss_of = neuralop.losses.H1Loss(d=2, measure=list(train.metadata.extent), reduction="mean")
     begin = time.perf_counter()
     for _ in range(epochs):
