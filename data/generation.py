@@ -227,7 +227,7 @@ def _metadata(generator: Generator, split: SplitSpec, shape: Shape, path: Path) 
         samples=split.samples,
         shape=shape,
         extent=generator.grid.extent,
-        grid_type="periodic",
+        grid_type=generator.grid_type,
         fields=dict(generator.fields),
         stats={},
         inputs={name: tuple(times) for name, times in generator.inputs.items()},

@@ -70,6 +70,11 @@ class Metadata:
     def ndim(self) -> int:
         return len(self.shape)
 
+    @property
+    def periodic(self) -> bool:
+        """Whether opposite sides of the box are one."""
+        return self.grid_type == "periodic"
+
     def channels(self, field_map: FieldMap) -> tuple[tuple[str, int], ...]:
         """The channels a field map asks for, in order, as (field, time index from 0).
 

@@ -138,14 +138,14 @@ def check_resolutions(generator: Generator, split: SplitSpec) -> None:
     Raises:
         DataError: names the solver grid that the resolution needs.
     """
-    solved, largest = generator.grid.shape, generator.max_shape
+    solved = generator.grid.shape
     for shape in split.resolutions:
         if len(shape) != len(solved):
             raise DataError(f"{split.name}.resolutions: got {shape}, wanted {len(solved)} sizes as in the solver grid")
-        if any(n > m for n, m in zip(shape, largest, strict=True)):
-            needed = [max(n, m) for n, m in zip(generator.solver_shape(shape), solved, strict=True)]
+        if not generator.resolves(shape):
+            needed = list(generator.solver_shape(shape))
             raise DataError(
-                f"{split.name}.resolutions: got {shape}, wanted at most {largest}, what {generator.name} resolves on "
+                f"{split.name}.resolutions: got {shape}, wanted {generator.storable}, what {generator.name} resolves on "
                 f"its solver grid {solved}; solve on a finer one: pde.shape={needed}, or `generator: {{shape: "
                 f"{needed}}}` under data.splits.{split.name}"
             )

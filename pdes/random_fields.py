@@ -1,4 +1,4 @@
-"""Gaussian random fields on periodic boxes: the same key is the same function on every grid."""
+"""Gaussian random fields: the same key is the same function on every grid."""
 
 import dataclasses
 from typing import Literal
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from spectral.grid import Grid
-from spectral.transforms import irfftn
+from spectral.transforms import idctn, irfftn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,3 +112,39 @@ def random_spectrum(key: jax.Array, grid: Grid, variance: np.ndarray) -> Complex
     std = np.where(dropped, 0, np.sqrt(variance.ravel() / 2))
     parts = noise * jnp.asarray(np.stack([std, np.where(flip, -std, std)], axis=1), noise.dtype)
     return jax.lax.complex(parts[:, 0], parts[:, 1]).reshape(grid.spectrum_shape)
+
+
+def neumann_random_field(key: jax.Array, grid: Grid, covariance: Covariance) -> Float[Array, "..."]:
+    """A mean-free sample of N(0, covariance) at cell centres, for the Laplacian with zero normal derivative.
+
+    f = sum_m xi_m sqrt(lambda_m) phi_m,    phi_m = prod_j c_j cos(pi m_j x_j / L_j),    c_j = sqrt(2), or 1 at m_j = 0
+
+    with lambda_m the covariance's eigenvalue at the wavenumber pi m / L. The phi_m have norm 1 for the measure that
+    gives the box the volume 1.
+
+    Args:
+        key: random key; it fixes the function, the grid only says where it is evaluated and how many modes it has.
+        grid: sizes and side lengths; point i of an axis is the centre of its cell, (i + 1/2) L / N.
+        covariance: of the whole family; the constant mode is left out.
+
+    Returns:
+        Field [*space], in the default float type.
+
+    Accuracy:
+        The modes below N are exact, those above are missing.
+    """
+    modes = np.stack([m.ravel() for m in np.meshgrid(*map(np.arange, grid.shape), indexing="ij")])
+    squared = sum((np.pi * m / length) ** 2 for m, length in zip(modes, grid.extent, strict=True))
+    variance = covariance.scale * (squared + covariance.shift) ** -covariance.power
+    # An orthonormal cosine coefficient is sqrt(points) times that of phi_m.
+    std = np.sqrt(grid.size * np.where((modes == 0).all(axis=0), 0, variance))
+
+    def draw(frequencies: jax.Array) -> jax.Array:
+        own_key = key
+        for axis in range(grid.ndim):
+            own_key = jax.random.fold_in(own_key, frequencies[axis])
+        return jax.random.normal(own_key)
+
+    noise = jax.vmap(draw, in_axes=1)(jnp.asarray(modes.astype(np.uint32)))
+    coefficients = (noise * jnp.asarray(std, noise.dtype)).reshape(grid.shape)
+    return idctn(coefficients, tuple(range(grid.ndim)))

@@ -78,7 +78,7 @@ def check_components(run: Run) -> None:
     generator, split = splits["train"]
     shape, extent = split.resolutions[0], generator.grid.extent
     build_operator(run, shape, (1, 1))
-    build_loss(run, extent)
+    build_loss(run, extent, generator.grid_type == "periodic")
     build_optimizer(run, total_steps=2)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
@@ -201,9 +201,15 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
     return create
 
 
-def build_loss(run: Run, extent: tuple[float, ...]) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """The loss on a domain of the given side lengths."""
-    return instantiate(run.loss, extent=extent, allow=run.allow)
+def build_loss(run: Run, extent: tuple[float, ...], periodic: bool) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The loss on a domain of the given side lengths, a periodic one or one with a boundary.
+
+    Raises:
+        ValueError: for a loss that needs a periodic domain where it is not.
+    """
+    # A loss of one's own that knows periodic domains only need not take the argument.
+    boundary = {} if periodic else {"periodic": False}
+    return instantiate(run.loss, extent=extent, **boundary, allow=run.allow)
 
 
 def build_optimizer(run: Run, total_steps: int) -> tuple[optax.GradientTransformation, optax.Schedule]:

@@ -124,7 +124,7 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     inputs, targets = directory.read_normalizers(folder)
     evaluator = Evaluator(
         lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
-        standard_metrics(first.metadata.extent),
+        standard_metrics(first.metadata.extent, first.metadata.periodic),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
@@ -165,17 +165,17 @@ def _read_sets(settings: Evaluation, run: Run):
 
 
 def _shape(resolution: Any, generator, split: str) -> tuple[int, ...]:
-    """The grid asked for; it has at most the points that the split's solver resolves."""
+    """The grid asked for; the split's solver resolves it."""
     solved, largest = generator.grid.shape, generator.max_shape
     sizes = resolution if isinstance(resolution, (list, tuple)) else [resolution] * len(solved)
     if len(sizes) != len(solved) or not all(type(n) is int and n > 0 for n in sizes):
         raise ValueError(
-            f"resolution: got {resolution}, wanted one number of points, or {len(solved)} such as {list(largest)}"
+            f"resolution: got {resolution}, wanted one number of points, or one per axis such as {list(largest)}"
         )
-    if any(n > m for n, m in zip(sizes, largest, strict=True)):
-        finer = ",".join(str(max(n, m)) for n, m in zip(generator.solver_shape(tuple(sizes)), solved, strict=True))
+    if not generator.resolves(tuple(sizes)):
+        finer = ",".join(map(str, generator.solver_shape(tuple(sizes))))
         raise ValueError(
-            f"resolution: got {list(sizes)}, wanted at most {list(largest)}, what split {split} resolves on its solver "
+            f"resolution: got {list(sizes)}, wanted {generator.storable}, what split {split} resolves on its solver "
             f"grid {list(solved)}; solve it on a finer one: +generator.shape=[{finer}]"
         )
     return tuple(sizes)

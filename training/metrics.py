@@ -9,6 +9,6 @@ from .losses import RelativeH1, RelativeL2
 Metric = Callable[[Array, Array], Array]
 
 
-def standard_metrics(extent: tuple[float, ...]) -> dict[str, Metric]:
+def standard_metrics(extent: tuple[float, ...], periodic: bool = True) -> dict[str, Metric]:
     """Relative L2 and H1 errors on a box with the given side lengths: name -> function of [*b, *space, c] pairs."""
-    return {"rel_l2": RelativeL2(extent), "rel_h1": RelativeH1(extent)}
+    return {"rel_l2": RelativeL2(extent, periodic), "rel_h1": RelativeH1(extent, periodic)}

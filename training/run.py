@@ -153,8 +153,8 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     loader = build.build_loader(settings, train_set, mesh)
     optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs)
     inputs, targets = normalizers
-    extent = train_set.metadata.extent
-    loss = build.build_loss(settings, extent)
+    domain = train_set.metadata.extent, train_set.metadata.periodic
+    loss = build.build_loss(settings, *domain)
     update = make_update(
         lambda params: lambda x: model_of(params)(inputs.encode(x)),
         lambda prediction, y: loss(prediction, targets.encode(y)),
@@ -174,7 +174,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     logger.message(report)
     evaluator = Evaluator(
         lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
-        standard_metrics(extent),
+        standard_metrics(*domain),
         mesh,
         settings.trainer.eval_batch_size or settings.data["batch_size"],
     )

@@ -1,7 +1,9 @@
 """Sources of training samples: a frozen dataclass of plain numbers, called with a key."""
 
 from .base import FieldInfo, Generator
+from .burgers import BurgersFlow
+from .darcy import DarcyFlow
 from .ns_decaying import NavierStokesDecaying
 from .ns_forcing import NavierStokesForcing
 
-__all__ = ["FieldInfo", "Generator", "NavierStokesDecaying", "NavierStokesForcing"]
+__all__ = ["BurgersFlow", "DarcyFlow", "FieldInfo", "Generator", "NavierStokesDecaying", "NavierStokesForcing"]

@@ -35,13 +35,15 @@ class Generator(abc.ABC):
     A sample is a function of its key alone and is solved in float64 on `grid`; the same key on a finer grid is the
     same problem, solved better. `inputs` and `targets` name the default operator-learning map as field -> time
     indices. `resolved` is the share of the solver grid's modes, per axis, that the solution has: two thirds where
-    products are de-aliased. `version` rises by one whenever a change of the code, here or in the solver, changes the
+    products are de-aliased. `grid_type` says where the points are: "periodic" at i L/N, "cell" at (i + 1/2) L/N, in
+    which case the box has a boundary and `grid` is only sizes and lengths. `version` rises by one whenever a change of the code, here or in the solver, changes the
     numbers of a sample: sets that older code made are then no longer found, and are made anew.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     resolved: ClassVar[Fraction] = Fraction(1)
+    grid_type: ClassVar[str] = "periodic"
 
     @property
     @abc.abstractmethod
@@ -76,9 +78,18 @@ class Generator(abc.ABC):
         """The largest grid that the solution fills: on a finer one its highest modes would be zeros."""
         return tuple(math.floor(self.resolved * n) for n in self.grid.shape)
 
+    @property
+    def storable(self) -> str:
+        """The shapes that `resolves` accepts, in words."""
+        return f"at most {self.max_shape}"
+
+    def resolves(self, shape: tuple[int, ...]) -> bool:
+        """Whether `restrict` goes to that shape."""
+        return all(n <= m for n, m in zip(shape, self.max_shape, strict=True))
+
     def solver_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The smallest solver grid whose `max_shape` holds `shape`."""
-        return tuple(math.ceil(n / self.resolved) for n in shape)
+        """The smallest solver grid, no coarser than this one, that resolves `shape`."""
+        return tuple(max(math.ceil(n / self.resolved), m) for n, m in zip(shape, self.grid.shape, strict=True))
 
     def restrict(self, u: Float[Array, "t ..."], shape: tuple[int, ...]) -> Float[Array, "t ..."]:
         """A field of `grid` on a stored resolution: its Fourier series cut by signed frequency, never averaged."""

@@ -71,3 +71,32 @@ def test_finite_at_perfection_and_for_a_vanishing_target(loss):
     assert jnp.isfinite(value) and jnp.isfinite(gradient).all()
     x = jnp.ones((1, 8, 1))
     assert jnp.isfinite(jax.grad(lambda p: loss((1.0,))(p, x).sum())(x)).all()
+
+
+def test_h1_at_a_boundary_is_one_sided():
+    """v = x (error) and v = x^2 (target) at cell centres: differences of order 2 are exact for both, at every point.
+
+    |e|_H1^2 = sum x^2 + n, |v|_H1^2 = sum x^4 + 4 x^2; across the boundary x would jump by the whole length."""
+    x = (np.arange(16) + 0.5) / 16
+    target = jnp.asarray(x**2, jnp.float32).reshape(1, 16, 1)
+    prediction = target + jnp.asarray(x, jnp.float32).reshape(1, 16, 1)
+    wanted = np.sqrt((np.sum(x**2) + 16) / np.sum(x**4 + 4 * x**2))
+    np.testing.assert_allclose(RelativeH1((1.0,), periodic=False)(prediction, target), [wanted], rtol=1e-5)
+    # 6% more across the boundary.
+    assert RelativeH1((1.0,))(prediction, target) > 1.05 * wanted
+
+
+def test_h1_with_boundaries_takes_the_gradient_along_every_axis():
+    """e = x + 3 y on a 2 x 1 box: |grad e|^2 = 10 everywhere."""
+    x, y = np.meshgrid((np.arange(8) + 0.5) / 4, (np.arange(6) + 0.5) / 6, indexing="ij")
+    error, target = x + 3 * y, np.ones_like(x)
+    pair = (jnp.asarray(v, jnp.float32)[None, ..., None] for v in (target + error, target))
+    found = RelativeH1((2.0, 1.0), periodic=False)(*pair)
+    np.testing.assert_allclose(found, [np.sqrt(np.mean(error**2) + 10)], rtol=1e-5)
+
+
+def test_what_needs_a_periodic_domain_says_so():
+    with pytest.raises(ValueError, match="wanted a periodic domain; use l2 or h1"):
+        RelativeSobolev((1.0,), periodic=False)
+    with pytest.raises(ValueError, match="at least 3"):
+        RelativeH1((1.0,), periodic=False)(jnp.ones((1, 2, 1)), jnp.ones((1, 2, 1)))
