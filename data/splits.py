@@ -145,8 +145,8 @@ def check_resolutions(generator: Generator, split: SplitSpec) -> None:
         if not generator.resolves(shape):
             needed = list(generator.solver_shape(shape))
             raise DataError(
-                f"{split.name}.resolutions: got {shape}, wanted {generator.storable}, what {generator.name} resolves on "
-                f"its solver grid {solved}; solve on a finer one: pde.shape={needed}, or `generator: {{shape: "
+                f"{split.name}.resolutions: got {shape}, wanted {generator.storable}, what {generator.name} resolves "
+                f"on its solver grid {solved}; solve on a finer one: pde.shape={needed}, or `generator: {{shape: "
                 f"{needed}}}` under data.splits.{split.name}"
             )
 

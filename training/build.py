@@ -208,8 +208,8 @@ def build_loss(run: Run, extent: tuple[float, ...], periodic: bool) -> Callable[
         ValueError: for a loss that needs a periodic domain where it is not.
     """
     # A loss of one's own that knows periodic domains only need not take the argument.
-    boundary = {} if periodic else {"periodic": False}
-    return instantiate(run.loss, extent=extent, **boundary, allow=run.allow)
+    domain: dict[str, Any] = {"extent": extent} if periodic else {"extent": extent, "periodic": False}
+    return instantiate(run.loss, allow=run.allow, **domain)
 
 
 def build_optimizer(run: Run, total_steps: int) -> tuple[optax.GradientTransformation, optax.Schedule]:

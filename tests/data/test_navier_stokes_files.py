@@ -69,10 +69,11 @@ def test_every_equation_generates_from_its_config(pde, tmp_path):
     plan(cfg["pde"], cfg["data"])  # at its own size
     for split in cfg["data"]["splits"].values():
         ndim = len(split["resolutions"][0])
-        split.update(samples=2, resolutions=[[12] * ndim], generator={"shape": [24] * ndim})
+        split.update(samples=2, resolutions=[[12] * ndim], generator={"shape": [36] * ndim})
     for generator, split in plan(cfg["pde"], cfg["data"]).values():
         (path,) = ensure(generator, split, tmp_path).values()
         samples = load(path)
+        assert samples.metadata.grid_type == generator.grid_type
         channels = [sum(map(len, fields.values())) for fields in (generator.inputs, generator.targets)]
         assert [u.shape for u in (samples.x, samples.y)] == [(2, *[12] * ndim, c) for c in channels]
         assert 1e-4 < samples.y.std() < 10
