@@ -82,6 +82,7 @@ def test_nonlinear_term_conserves_mean_and_energy():
     rng = np.random.default_rng(0)
     u_hat = equation.to_spectral(jnp.asarray(rng.standard_normal(64)))
     rate = equation.nonlinear(u_hat)
+    assert not np.any(np.asarray(rate)[~equation.mask])
     _, change = jax.jvp(equation.invariants, (u_hat,), (rate,))
     size = float(jnp.linalg.norm(rate) * jnp.linalg.norm(u_hat))
     # Round-off of sums of 64 numbers.
