@@ -46,6 +46,9 @@ class FNO(Operator):
         rank: share of the dense parameter count (float), or ranks (integers).
         implementation: how factorised weights are applied: "auto", "factorized" or "reconstructed".
         spectral_dtype: "f32" or "bf16", precision of the operands of the spectral mixing.
+        compat: "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
+            blocks apply norm and activation twice; the channel MLP has a GELU whatever `non_linearity` is; a grid with
+            an odd number of modes, fewer than the even number stored, pairs them with the rows one below.
         remat: recompute every block in the backward pass, so that only the inputs of the blocks are kept.
         rngs: random streams.
 
@@ -57,7 +60,7 @@ class FNO(Operator):
         spectrum. A grid too coarse for the modes uses those it has; before training, call `layers.modes.check_modes`.
 
     Source: Li et al., Fourier Neural Operator for Parametric Partial Differential Equations, 2021; architecture, names
-        and initialisation of the neuraloperator library, 2.0.
+        and initialisation of the neuraloperator library, 2.0. `operators.interop` carries weights from and to it.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class FNO(Operator):
         rank: Rank = 1.0,
         implementation: str = "auto",
         spectral_dtype: str = "f32",
+        compat: str | None = None,
         remat: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
@@ -120,6 +124,7 @@ class FNO(Operator):
                     rank=rank,
                     implementation=implementation,
                     spectral_dtype=spectral_dtype,
+                    compat=compat,
                     rngs=rngs,
                 )
                 for layer in range(n_layers)

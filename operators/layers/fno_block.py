@@ -7,7 +7,9 @@ from jaxtyping import Array, Float
 
 from spectral.filters import resize
 
+from .activations import gelu
 from .channel_mlp import ChannelMLP
+from .compat import NEURALOP2
 from .norms import make_norm
 from .ranks import Rank
 from .skips import make_skip
@@ -31,10 +33,12 @@ class FNOBlock(nnx.Module):
         channel_mlp_expansion: hidden width of the MLP over its channels.
         channel_mlp_skip: T: "linear", "soft-gating", "identity" or None.
         fno_skip: S, likewise.
+        compat: "neuralop2" applies the second norm and sigma also without the MLP, has a GELU inside the MLP whatever
+            sigma is, and the library's window of modes (`mode_window`).
         factorization, rank, implementation, spectral_dtype: of the spectral weight, see `SpectralConv`.
         rngs: random streams.
 
-    Source: neuraloperator's block (post-activation), which applies a second norm and sigma also without the MLP.
+    Source: neuraloperator's block (post-activation), with the differences that `compat` takes back.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class FNOBlock(nnx.Module):
         rank: Rank = 1.0,
         implementation: str = "auto",
         spectral_dtype: str = "f32",
+        compat: str | None = None,
         rngs: nnx.Rngs,
     ) -> None:
         self.activate, self.non_linearity = activate, non_linearity
@@ -65,6 +70,7 @@ class FNOBlock(nnx.Module):
             rank=rank,
             implementation=implementation,
             spectral_dtype=spectral_dtype,
+            compat=compat,
             rngs=rngs,
         )
         self.norm = make_norm(norm, channels, norm_groups)
@@ -72,9 +78,12 @@ class FNOBlock(nnx.Module):
         self.use_channel_mlp = use_channel_mlp
         if use_channel_mlp:
             hidden = round(channels * channel_mlp_expansion)
-            self.channel_mlp = ChannelMLP(channels, channels, hidden, non_linearity=non_linearity, rngs=rngs)
-            self.channel_mlp_norm = make_norm(norm, channels, norm_groups)
+            inner = gelu if compat == NEURALOP2 else non_linearity
+            self.channel_mlp = ChannelMLP(channels, channels, hidden, non_linearity=inner, rngs=rngs)
             self.channel_mlp_skip = make_skip(channel_mlp_skip, channels, channels, rngs=rngs)
+        self.has_second_half = use_channel_mlp or compat == NEURALOP2
+        if self.has_second_half:
+            self.channel_mlp_norm = make_norm(norm, channels, norm_groups)
 
     def __call__(
         self, x: Float[Array, "b *space c"], output_shape: tuple[int, ...] | None = None
@@ -88,12 +97,14 @@ class FNOBlock(nnx.Module):
             u = u + self.fno_skip(x)
         if self.activate:
             u = self.non_linearity(u)
-        if not self.use_channel_mlp:
+        if not self.has_second_half:
             return u
 
-        v = self.channel_mlp(u)
-        if self.channel_mlp_skip is not None:
-            v = v + self.channel_mlp_skip(x)
+        v = u
+        if self.use_channel_mlp:
+            v = self.channel_mlp(u)
+            if self.channel_mlp_skip is not None:
+                v = v + self.channel_mlp_skip(x)
         if self.channel_mlp_norm is not None:
             v = self.channel_mlp_norm(v)
         return self.non_linearity(v) if self.activate else v

@@ -6,6 +6,8 @@ one. A grid with fewer modes uses the middle of the leading axes and the beginni
 
 from collections.abc import Sequence
 
+from .compat import NEURALOP2
+
 
 def as_modes(n_modes: int | Sequence[int]) -> tuple[int, ...]:
     """Mode counts of every axis as a tuple.
@@ -26,7 +28,7 @@ def stored_modes(n_modes: tuple[int, ...]) -> tuple[int, ...]:
     return (*n_modes[:-1], n_modes[-1] // 2 + 1)
 
 
-def mode_window(stored: tuple[int, ...], kept: tuple[int, ...]) -> tuple[slice, ...]:
+def mode_window(stored: tuple[int, ...], kept: tuple[int, ...], *, compat: str | None = None) -> tuple[slice, ...]:
     """Slices of a weight that pair every kept mode with the row stored for its signed frequency.
 
     Zero frequency sits at K//2 of a leading axis of K modes and at k//2 of k kept ones, so the window begins at
@@ -35,6 +37,7 @@ def mode_window(stored: tuple[int, ...], kept: tuple[int, ...]) -> tuple[slice, 
     Args:
         stored: sizes of the weight's mode axes.
         kept: sizes of the mode axes of the coefficients, none larger than stored.
+        compat: "neuralop2" begins at (K - k)//2, which pairs an odd k with the rows one below where K is even.
 
     Raises:
         ValueError: when more modes are asked for than are stored.
@@ -43,7 +46,8 @@ def mode_window(stored: tuple[int, ...], kept: tuple[int, ...]) -> tuple[slice, 
         raise ValueError(
             f"kept modes {kept}: wanted at most the stored {stored}; truncate the coefficients or raise n_modes"
         )
-    starts = [s // 2 - k // 2 for s, k in zip(stored[:-1], kept[:-1], strict=True)] + [0]
+    leading = zip(stored[:-1], kept[:-1], strict=True)
+    starts = [(s - k) // 2 if compat == NEURALOP2 else s // 2 - k // 2 for s, k in leading] + [0]
     return tuple(slice(start, start + k) for start, k in zip(starts, kept, strict=True))
 
 

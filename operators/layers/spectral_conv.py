@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from spectral.transforms import forward_planes, inverse_planes
 
 from . import pairs
+from .compat import check_compat
 from .modes import as_modes, mode_window, stored_modes
 from .ranks import Rank
 from .weights import make_weight
@@ -34,6 +35,7 @@ class SpectralConv(nnx.Module):
         implementation: "factorized" mixes through the factors, "reconstructed" forms the tensor first, "auto" takes the
             one with fewer multiply-adds for the batch and grid at hand.
         spectral_dtype: "f32", or "bf16" to round the operands of the mixing; the transforms keep their precision.
+        compat: "neuralop2" for the library's window of modes on grids that hold fewer than are stored (`mode_window`).
         rngs: random streams.
 
     Raises:
@@ -54,12 +56,14 @@ class SpectralConv(nnx.Module):
         rank: Rank = 1.0,
         implementation: str = "auto",
         spectral_dtype: str = "f32",
+        compat: str | None = None,
         rngs: nnx.Rngs,
     ) -> None:
         if implementation not in IMPLEMENTATIONS:
             raise ValueError(f"implementation: got {implementation!r}, wanted one of {IMPLEMENTATIONS}")
         if spectral_dtype not in SPECTRAL_DTYPES:
             raise ValueError(f"spectral_dtype: got {spectral_dtype!r}, wanted one of {tuple(SPECTRAL_DTYPES)}")
+        self.compat = check_compat(compat)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.n_modes = as_modes(n_modes)
         self.ndim = len(self.n_modes)
@@ -89,7 +93,7 @@ class SpectralConv(nnx.Module):
         target = shape if output_shape is None else tuple(output_shape)
 
         x = pairs.modes_first(*forward_planes(u, self.n_modes, axes=axes))
-        window = mode_window(self.weight.modes, x.shape[: self.ndim])
+        window = mode_window(self.weight.modes, x.shape[: self.ndim], compat=self.compat)
         dtype = SPECTRAL_DTYPES[self.spectral_dtype]
         y = self.weight.mix(x, window, implementation=self.implementation, dtype=dtype)
         re, im = pairs.batch_first(y)

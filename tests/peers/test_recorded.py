@@ -3,55 +3,19 @@
 `tests/fixtures/record_neuraloperator.py` says which configurations, and where the release is wrong and is left out.
 """
 
-import json
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from carried_weights import carry, relative
 from flax import nnx
+from peer_testing import NAMES, build, channels_last, recorded, relative, unpacked
 
-import operators
-from operators.layers.spectral_conv import SpectralConv
+from operators.interop import load_neuraloperator, to_neuraloperator
 
-RECORDED = np.load(Path(__file__).parents[1] / "fixtures" / "neuraloperator.npz")
-NAMES = sorted({key.split("/")[0] for key in RECORDED.files if "/" in key})
 # Round-off of a few layers.
 FLOAT64, FLOAT32 = 1e-12, 5e-6
 # Compiled for the shortest compilation: every configuration runs once.
 QUICK = {"xla_backend_optimization_level": 0}
-
-
-def unpacked(configuration: dict, row: np.ndarray) -> dict[str, np.ndarray]:
-    """One long row -> arrays by the library's names."""
-    values, begin = {}, 0
-    for name, shape, is_complex in configuration["parameters"]:
-        end = begin + (1 + is_complex) * int(np.prod(shape))
-        part = row[begin:end].view(complex) if is_complex else row[begin:end]
-        values[name], begin = part.reshape(shape), end
-    assert begin == len(row)
-    return values
-
-
-def build(configuration: dict) -> tuple[nnx.Module, tuple[int, ...] | None]:
-    """Our abstract operator, and the grid of its output where it is another one."""
-    options = dict(configuration["options"])
-    output_shape = options.pop("output_shape", None)
-    kind = SpectralConv if configuration["class"] == "SpectralConv" else getattr(operators, configuration["class"])
-    operator = nnx.eval_shape(lambda: kind(**options, rngs=nnx.Rngs(0)))
-    return operator, output_shape and tuple(output_shape)
-
-
-def channels_last(u: np.ndarray) -> np.ndarray:
-    return np.moveaxis(u, 1, -1)
-
-
-def recorded(name: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """What a configuration is made of, and its arrays."""
-    arrays = {key.split("/")[1]: RECORDED[key] for key in RECORDED.files if key.startswith(name + "/")}
-    return json.loads(arrays.pop("configuration").item()), arrays
 
 
 def gradients(operator: nnx.Module, output_shape):
@@ -70,8 +34,8 @@ def test_outputs_and_gradients(x64, name):
     configuration, arrays = recorded(name)
     operator, output_shape = build(configuration)
     wanted, _ = build(configuration)
-    carry(operator, unpacked(configuration, arrays["weights"]), jnp.float64)
-    carry(wanted, unpacked(configuration, arrays["gradients"]), jnp.float64)
+    load_neuraloperator(operator, unpacked(configuration, arrays["weights"]), dtype=jnp.float64)
+    load_neuraloperator(wanted, unpacked(configuration, arrays["gradients"]), dtype=jnp.float64)
     both, params = gradients(operator, output_shape)
     u, v, du = (channels_last(arrays[key]) for key in ("input", "output", "input_gradient"))
     (grads, got_du), got_v = both(params, jnp.asarray(u))
@@ -96,8 +60,24 @@ def test_outputs_and_gradients(x64, name):
 def test_outputs_in_single_precision(name):
     configuration, arrays = recorded(name)
     operator, output_shape = build(configuration)
-    carry(operator, unpacked(configuration, arrays["weights"]), jnp.float32)
+    load_neuraloperator(operator, unpacked(configuration, arrays["weights"]))
     u = jnp.asarray(channels_last(arrays["input"]), jnp.float32)
     v = jax.jit(lambda operator, u: operator(u, output_shape), compiler_options=QUICK)(operator, u)
     assert v.dtype == jnp.float32
     assert relative(v, channels_last(arrays["output"])) <= FLOAT32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_there_and_back(x64, name):
+    configuration, arrays = recorded(name)
+    weights = unpacked(configuration, arrays["weights"])
+    operator, _ = build(configuration)
+    load_neuraloperator(operator, weights, dtype=jnp.float64)
+    back = to_neuraloperator(operator)
+    assert back.keys() == weights.keys()
+    for key, value in back.items():
+        assert value.dtype == weights[key].dtype and value.flags.c_contiguous
+        np.testing.assert_array_equal(value, weights[key], key)
+    again, _ = build(configuration)
+    load_neuraloperator(again, back, dtype=jnp.float64)
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(again, nnx.Param), nnx.state(operator, nnx.Param))

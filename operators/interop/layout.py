@@ -1,0 +1,156 @@
+"""Names, shapes and axis orders that the PyTorch library gives to the parameters of an FNO."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from ..fno import FNO
+from ..layers.channel_mlp import ChannelMLP
+from ..layers.linear import Linear
+from ..layers.norms import GroupNorm
+from ..layers.skips import SoftGating
+from ..layers.spectral_conv import SpectralConv
+from ..layers.weights import CPWeight, DenseWeight, SpectralWeight, TTWeight, TuckerWeight
+from ..tfno import TFNO
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One parameter here, and what it looks like there.
+
+    Args:
+        parameter: ours.
+        shape: theirs.
+        order: their axes in our order; None for the same order.
+        pair: axis of (re, im) in ours, for a parameter that is complex there; None for a real one.
+    """
+
+    parameter: nnx.Param
+    shape: tuple[int, ...]
+    order: tuple[int, ...] | None = None
+    pair: int | None = None
+
+    def to_ours(self, theirs: np.ndarray) -> np.ndarray:
+        """Their array in our layout; only moves numbers."""
+        ours = theirs if self.order is None else theirs.transpose(self.order)
+        if self.pair is not None:
+            ours = np.stack([ours.real, ours.imag], axis=self.pair)
+        return ours.reshape(self.parameter.shape)
+
+    def to_theirs(self) -> np.ndarray:
+        """Our parameter in their layout; only moves numbers."""
+        ours = np.array(self.parameter[...])
+        if self.pair is not None:
+            re, im = np.moveaxis(ours, self.pair, 0)
+            ours = np.empty(re.shape, np.result_type(re.dtype, np.complex64))
+            ours.real, ours.imag = re, im
+        if self.order is None:
+            return ours.reshape(self.shape)
+        ours = ours.reshape([self.shape[axis] for axis in self.order])
+        return np.ascontiguousarray(ours.transpose(np.argsort(self.order)))
+
+
+def entries(operator: nnx.Module) -> dict[str, Entry]:
+    """Every parameter of an FNO, TFNO or SpectralConv by the library's name for it.
+
+    Raises:
+        ValueError: for another module, or one with a parameter that the library does not have.
+    """
+    if isinstance(operator, SpectralConv):
+        found = dict(_of_convolution(operator))
+    elif isinstance(operator, FNO | TFNO):
+        found = dict(_of_fno(operator.trunk if isinstance(operator, TFNO) else operator))
+    else:
+        raise ValueError(f"operator: got {type(operator).__name__}, wanted an FNO, a TFNO or a SpectralConv")
+    known = {id(entry.parameter) for entry in found.values()}
+    unknown = [path for path, leaf in nnx.iter_graph(operator) if isinstance(leaf, nnx.Param) and id(leaf) not in known]
+    if unknown:
+        names = ", ".join(".".join(map(str, path)) for path in unknown)
+        raise ValueError(f"operator: got parameters without a counterpart in neuraloperator ({names}), wanted none")
+    return found
+
+
+Entries = Iterator[tuple[str, Entry]]
+
+
+def _of_fno(fno: FNO) -> Entries:
+    yield from _under("lifting", _of_mlp(fno.lifting))
+    for layer, block in enumerate(fno.blocks):
+        yield from _under(f"fno_blocks.convs.{layer}", _of_convolution(block.conv))
+        yield from _under(f"fno_blocks.fno_skips.{layer}", _of_skip(block.fno_skip, fno.ndim))
+        if block.use_channel_mlp:
+            yield from _under(f"fno_blocks.channel_mlp.{layer}", _of_mlp(block.channel_mlp))
+            yield from _under(f"fno_blocks.channel_mlp_skips.{layer}", _of_skip(block.channel_mlp_skip, fno.ndim))
+        for index, norm in enumerate((block.norm, getattr(block, "channel_mlp_norm", None))):
+            yield from _under(f"fno_blocks.norm.{2 * layer + index}", _of_norm(norm))
+    yield from _under("projection", _of_mlp(fno.projection))
+
+
+def _under(prefix: str, found: Entries) -> Entries:
+    return ((f"{prefix}.{name}", entry) for name, entry in found)
+
+
+def _of_mlp(mlp: ChannelMLP) -> Entries:
+    for i, linear in enumerate(mlp.fcs):
+        yield from _under(f"fcs.{i}", _of_linear(linear))
+
+
+def _of_linear(linear: Linear) -> Entries:
+    # Theirs is a convolution of width one.
+    yield "weight", Entry(linear.weight, (linear.out_channels, linear.in_channels, 1), order=(1, 0, 2))
+    if linear.bias is not None:
+        yield "bias", Entry(linear.bias, linear.bias.shape)
+
+
+def _of_skip(skip: nnx.Module | None, ndim: int) -> Entries:
+    if isinstance(skip, Linear):
+        yield from _under("conv", _of_linear(skip))
+    elif isinstance(skip, SoftGating):
+        yield "weight", Entry(skip.weight, (1, math.prod(skip.weight.shape), *[1] * ndim))
+
+
+def _of_norm(norm: nnx.Module | None) -> Entries:
+    if isinstance(norm, GroupNorm):
+        yield "weight", Entry(norm.scale, norm.scale.shape)
+        yield "bias", Entry(norm.bias, norm.bias.shape)
+
+
+def _of_convolution(conv: SpectralConv) -> Entries:
+    if conv.bias is not None:
+        yield "bias", Entry(conv.bias, (conv.out_channels, *[1] * conv.ndim))
+    yield from _under("weight", _of_weight(conv.weight))
+
+
+def _of_weight(weight: SpectralWeight) -> Entries:
+    d = len(weight.modes)
+    # Channels lie behind the modes here and before them there.
+    behind = (*range(2, d + 2), 0, 1)
+    match weight:
+        case DenseWeight():
+            yield "tensor", Entry(weight.tensor, (weight.in_channels, weight.out_channels, *weight.modes), behind, d)
+        case TuckerWeight():
+            *modes, p, q = weight.core.shape[1:]
+            yield "core", Entry(weight.core, (p, q, *modes), behind, 0)
+        case CPWeight():
+            yield "weights", Entry(weight.scales, weight.scales.shape[1:], pair=0)
+    if isinstance(weight, TuckerWeight | CPWeight | TTWeight):
+        for i, factor in enumerate(weight.factors):
+            yield f"factors.factor_{i}", Entry(factor, factor.shape[1:], pair=0)
+
+
+def as_complex(value: np.ndarray) -> np.ndarray:
+    """Complex numbers from complex ones, or from a last axis of (re, im), which older versions store."""
+    if np.iscomplexobj(value) or value.shape[-1:] != (2,):
+        return value
+    z = np.empty(value.shape[:-1], np.result_type(value.dtype, np.complex64))
+    z.real, z.imag = value[..., 0], value[..., 1]
+    return z
+
+
+def as_arrays(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a state dict, without the construction arguments that the library keeps among them."""
+    return {name: np.asarray(value) for name, value in state_dict.items() if name != "_metadata"}

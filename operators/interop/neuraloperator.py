@@ -1,0 +1,95 @@
+"""Weights from and to the PyTorch library neuraloperator, as NumPy arrays; torch is not needed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import DTypeLike
+
+from .layout import Entry, as_arrays, as_complex, entries
+from .quadrants import modernise
+
+
+def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, dtype: DTypeLike | None = None) -> None:
+    """Set every parameter of an operator from a state dict of the library; all of them, or none if one does not fit.
+
+    The map is linear, moves numbers without changing them, and a complex gradient of the library is that with respect
+    to (re, im): it carries gradients as well.
+
+    Read are the layout of neuraloperator 1.0 to 2.0, with complex weights as complex arrays or with a last axis of
+    (re, im), and that of versions before 1.0 and of the original FNO's convolutions (`weights1`, `weights2`, ..), which
+    store the corners of the spectrum apart. Corners go into an operator with dense weights and the same even `n_modes`
+    (one less on the last axis holds them exactly; with the same count the highest frequency there is zero).
+
+    Args:
+        operator: FNO, TFNO or SpectralConv, built with the options of the checkpoint; may be abstract
+            (`nnx.eval_shape`).
+        state_dict: arrays, or tensors that NumPy can read (on the CPU, detached), by the library's names.
+        dtype: of the parameters; by default the one they have.
+
+    Raises:
+        ValueError: for missing or superfluous names and wrong shapes, all listed; the operator is then unchanged.
+
+    Accuracy:
+        Outputs agree to round-off where the numerics do: see `compat` of `operators.FNO` for what the library does
+        differently. Before 1.0 also the last block had an activation before its channel MLP, so those networks differ
+        there; without the channel MLP they agree.
+    """
+    wanted = entries(operator)
+    arrays = modernise(as_arrays(state_dict), wanted)
+    for name, entry in wanted.items():
+        if entry.pair is not None and name in arrays and arrays[name].shape == (*entry.shape, 2):
+            arrays[name] = as_complex(arrays[name])
+    problems = [line for name in [*wanted, *(arrays.keys() - wanted)] if (line := _problem(name, arrays, wanted))]
+    if problems:
+        raise ValueError(
+            f"state_dict: {len(problems)} of {len(wanted)} parameters do not fit, nothing is loaded:\n"
+            + "\n".join(problems)
+            + f"\n{_advice(arrays, wanted)}"
+        )
+    values = {
+        name: jnp.asarray(entry.to_ours(arrays[name]), dtype or entry.parameter.dtype) for name, entry in wanted.items()
+    }
+    for name, entry in wanted.items():
+        entry.parameter.set_value(values[name])
+
+
+def to_neuraloperator(operator: nnx.Module) -> dict[str, np.ndarray]:
+    """The parameters of an FNO, TFNO or SpectralConv as a state dict of neuraloperator 2.0.
+
+    `model.load_state_dict({name: torch.from_numpy(value) for name, value in to_neuraloperator(operator).items()})`
+    fills the library's model of the same options.
+
+    Args:
+        operator: the operator.
+
+    Returns:
+        Arrays by the library's names, in its shapes; spectral weights are complex.
+
+    Raises:
+        ValueError: for another operator, or a parameter that the library does not have.
+    """
+    return {name: entry.to_theirs() for name, entry in entries(operator).items()}
+
+
+def _problem(name: str, arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Entry]) -> str | None:
+    """What is wrong with one parameter, or None."""
+    got = _kind(arrays[name].shape, np.iscomplexobj(arrays[name])) if name in arrays else "nothing"
+    want = _kind(wanted[name].shape, wanted[name].pair is not None) if name in wanted else "nothing"
+    return None if got == want else f"  {name}: got {got}, wanted {want}"
+
+
+def _kind(shape: tuple[int, ...], is_complex: bool) -> str:
+    return f"{'complex' if is_complex else 'real'} {list(shape)}"
+
+
+def _advice(arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Entry]) -> str:
+    """What to change."""
+    missing, extra = wanted.keys() - arrays, arrays.keys() - wanted
+    if extra and not missing and all(name.startswith("fno_blocks.norm.") for name in extra):
+        return 'Without a channel MLP the library still has a second norm: build the operator with compat="neuralop2".'
+    if any(name.endswith("weight.tensor") for name in extra):
+        return "The spectral weights are dense, or corners of a spectrum: build the operator with factorization=None."
+    return "Build the operator with the options of the checkpoint: n_modes, channels, n_layers, factorization, rank, .."
