@@ -40,8 +40,9 @@ def test_every_module_imports_without_a_backend():
         (["train.py"], "operators.TFNO"),
         (["-m", "data.generate"], "pdes.generators"),
         (["-m", "training.evaluate"], "resolution"),
+        (["-m", "training.convert"], "weights"),
     ],
-    ids=["train", "generate", "evaluate"],
+    ids=["train", "generate", "evaluate", "convert"],
 )
 def test_a_door_answers_without_jax(door, said, asked):
     """The goal is a second of processor time, which a loaded machine stretches little; twice that for slow machines."""
