@@ -9,7 +9,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from .layout import Entry, as_arrays, as_complex, entries
-from .quadrants import modernise
+from .older import modernise
 
 
 def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, dtype: DTypeLike | None = None) -> None:
@@ -19,9 +19,10 @@ def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, 
     to (re, im): it carries gradients as well.
 
     Read are the layout of neuraloperator 1.0 to 2.0, with complex weights as complex arrays or with a last axis of
-    (re, im), and that of versions before 1.0 and of the original FNO's convolutions (`weights1`, `weights2`, ..), which
-    store the corners of the spectrum apart. Corners go into an operator with dense weights and the same even `n_modes`
-    (one less on the last axis holds them exactly; with the same count the highest frequency there is zero).
+    (re, im), and what came before: one list or one joint tensor for all layers (0.3), the same of the corners of the
+    spectrum (0.2), and the convolutions of the original FNO (`weights1`, `weights2`, ..). Those go into operators with
+    dense weights and even `n_modes`, as in the checkpoint. Corners have no frequency n//2 on the last axis: it is zero
+    then, or absent with one mode less on that axis.
 
     Args:
         operator: FNO, TFNO or SpectralConv, built with the options of the checkpoint; may be abstract
@@ -34,8 +35,10 @@ def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, 
 
     Accuracy:
         Outputs agree to round-off where the numerics do: see `compat` of `operators.FNO` for what the library does
-        differently. Before 1.0 also the last block had an activation before its channel MLP, so those networks differ
-        there; without the channel MLP they agree.
+        differently. Networks of 0.3 agree without a channel MLP and with even mode counts and grids; with one, also
+        their last block has an activation before it, and odd counts are cut off centre. Networks of 0.2 lift by a
+        single layer: only their convolutions are to be had. The release 2.0.0 shifts the modes of odd leading axes by
+        one, which its development line has corrected and which is not reproduced.
     """
     wanted = entries(operator)
     arrays = modernise(as_arrays(state_dict), wanted)

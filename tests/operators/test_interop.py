@@ -181,5 +181,26 @@ def test_a_network_of_an_older_version(kind, joint):
 
 def test_corners_that_are_missing_are_counted():
     conv = nnx.eval_shape(lambda: SpectralConv(2, 3, (4, 4), rngs=nnx.Rngs(0)))
-    with pytest.raises(ValueError, match=r"got 1 corners .*wanted 2 of one shape"):
-        load_neuraloperator(conv, {"weights1": complex_normal(2, 3, 2, 2)})
+    with pytest.raises(
+        ValueError, match=r"got 3 spectral weights of shapes .* 1 \(one for every layer\) or 2 \(its corners\)"
+    ):
+        load_neuraloperator(conv, {f"weight.{i}.tensor": complex_normal(2, 3, 2, 2) for i in range(3)})
+    with pytest.raises(ValueError, match=r"got spectral weights \[0, 2\], wanted 0, 1, .. without a gap"):
+        load_neuraloperator(conv, {f"weight.{i}.tensor": complex_normal(2, 3, 2, 2) for i in (0, 2)})
+
+
+def test_one_tensor_for_every_layer_and_one_norm():
+    def make():
+        return FNO((4, 4), 1, 1, 4, n_layers=2, norm="group_norm", use_channel_mlp=False, rngs=nnx.Rngs(0))
+
+    current = to_neuraloperator(build(make))
+    older = {name.replace("norm.2", "norm.1"): value for name, value in current.items() if ".convs." not in name}
+    tensors, biases = (
+        [current[f"fno_blocks.convs.{layer}.{name}"] for layer in range(2)] for name in ("weight.tensor", "bias")
+    )
+    older["fno_blocks.convs.weight.tensor"] = as_pairs(np.stack(tensors))
+    older["fno_blocks.convs.bias"] = np.stack(biases)
+    operator = nnx.eval_shape(make)
+    load_neuraloperator(operator, older)
+    for name, value in to_neuraloperator(operator).items():
+        np.testing.assert_array_equal(value, current[name], name)

@@ -149,6 +149,13 @@ def test_windows_pair_equal_frequencies(stored, kept, start):
     assert start - stored // 2 == -(kept // 2)
 
 
+def test_window_of_the_library_is_one_below_for_an_odd_part_of_an_even_count():
+    starts = [mode_window((stored, 5), (7, 3), compat="neuralop2")[0].start for stored in (16, 15, 8, 7)]
+    assert starts == [4, 4, 0, 0]
+    with pytest.raises(ValueError, match="compat: got 'neuralop', wanted"):
+        SpectralConv(1, 1, (4, 4), compat="neuralop", rngs=nnx.Rngs(0))
+
+
 def test_window_refuses_more_modes_than_stored():
     with pytest.raises(ValueError, match="kept modes"):
         mode_window((6, 4), (7, 4))

@@ -1,9 +1,10 @@
-"""Older layouts of an FNO's parameters, in which spectral weights are one tensor per corner of the spectrum.
+"""Older layouts of an FNO's parameters, in which the spectral weights of all layers stand together.
 
-With h_j = n_j // 2, a corner holds the frequencies 0 .. h_j - 1 ("low") or -h_j .. -1 ("high") of every leading axis,
-and 0 .. h_d - 1 of the last. The neuraloperator library before 1.0 numbers the 2^(d-1) corners with the last leading
-axis fastest and keeps those of all layers in one list, or in one tensor ("joint") whose first axis is that list. The
-original FNO calls them weights1, weights2, .. with the first axis fastest.
+The neuraloperator library keeps them in one list, or in one tensor ("joint") whose first axis is that list: up to 0.2
+the corners of the spectrum, 2^(d-1) for every layer, in 0.3 one tensor for every layer. With h_j = n_j // 2, a corner
+holds the frequencies 0 .. h_j - 1 ("low") or -h_j .. -1 ("high") of every leading axis, and 0 .. h_d - 1 of the last;
+the last leading axis is numbered fastest. The original FNO calls its corners weights1, weights2, .. with the first axis
+fastest.
 """
 
 import re
@@ -15,41 +16,53 @@ from .layout import Entry, as_complex
 _CONVS = "fno_blocks.convs."
 _LISTED = re.compile(rf"({re.escape(_CONVS)})?weight\.(\d+)\.(.+)")
 _JOINT = re.compile(rf"({re.escape(_CONVS)})weight\.(\D.*)")
+_NORM = re.compile(r"(fno_blocks\.norm\.)(\d+)\.")
 _ORIGINAL = re.compile(r"weights([1-4])")
 
 
 def modernise(arrays: dict[str, np.ndarray], wanted: dict[str, Entry]) -> dict[str, np.ndarray]:
     """A state dict in the current layout, from one in the current or an older layout.
 
-    Factorised corners become a dense tensor: no factorisation of the whole has the same factors.
+    Factorised weights that stand together become dense tensors: no factorisation of each has the same factors.
 
     Args:
         arrays: state dict in any layout.
         wanted: the parameters to fill; they decide what an older name or an older mode count leaves open.
 
     Raises:
-        ValueError: where the corners are not a whole number of layers.
+        ValueError: where the weights that stand together are not those of the operator's layers.
     """
-    corners, prefix, rest = _take_corners(arrays)
+    weights, prefix, rest = _take_weights(arrays)
     result = {}
-    if corners:
-        d = corners[0].ndim - 2
-        layers, odd = divmod(len(corners), 2 ** (d - 1))
-        if odd or len({corner.shape for corner in corners}) > 1:
-            raise ValueError(
-                f"state_dict: got {len(corners)} corners of shapes {sorted({corner.shape for corner in corners})}, "
-                f"wanted {2 ** (d - 1)} of one shape for every layer; give the whole state dict of the checkpoint"
-            )
-        for layer, of_layer in enumerate(np.split(np.stack(corners), layers)):
-            name = f"{prefix}{layer}.weight.tensor" if prefix else "weight.tensor"
-            result[name] = _extended(join_corners(list(of_layer)), wanted.get(name))
+    for layer, tensor in enumerate(_of_layers(weights, wanted) if weights else []):
+        name = f"{prefix}{layer}.weight.tensor" if prefix else "weight.tensor"
+        result[name] = _extended(tensor, wanted.get(name))
+    # Without an MLP there was one norm in a layer.
+    single_norms = bool(weights) and not any("mlp" in name for name in rest)
     for name, value in rest.items():
-        if corners and name == f"{prefix}bias" and value.ndim > 1:
+        if weights and name == f"{prefix}bias" and value.ndim > 1:
             result |= {(f"{prefix}{layer}.bias" if prefix else "bias"): row for layer, row in enumerate(value)}
-        else:
-            name, value = _renamed(name, value, wanted)
-            result[name] = value
+            continue
+        if single_norms:
+            name = _NORM.sub(lambda match: f"{match[1]}{2 * int(match[2])}.", name)
+        name, value = _renamed(name, value, wanted)
+        result[name] = value
     return result
+
+
+def _of_layers(weights: list[np.ndarray], wanted: dict[str, Entry]) -> list[np.ndarray]:
+    """One tensor for every layer, from those or from their corners."""
+    layers = sum(name.endswith(("weight.tensor", "weight.factors.factor_0")) for name in wanted)
+    corners = 2 ** (weights[0].ndim - 3)
+    shapes = sorted({weight.shape for weight in weights})
+    if len(shapes) > 1 or len(weights) not in (layers, layers * corners):
+        raise ValueError(
+            f"state_dict: got {len(weights)} spectral weights of shapes {shapes}, wanted one shape, and {layers} (one "
+            f"for every layer) or {layers * corners} (its corners); build the operator with the checkpoint's n_layers"
+        )
+    if len(weights) == layers:
+        return weights
+    return [join_corners(weights[i : i + corners]) for i in range(0, len(weights), corners)]
 
 
 def join_corners(corners: list[np.ndarray]) -> np.ndarray:
@@ -66,8 +79,8 @@ def join_corners(corners: list[np.ndarray]) -> np.ndarray:
     return corners[0]
 
 
-def _take_corners(arrays: dict[str, np.ndarray]) -> tuple[list[np.ndarray], str, dict[str, np.ndarray]]:
-    """All corners in the library's order, the prefix of their names, and the other arrays."""
+def _take_weights(arrays: dict[str, np.ndarray]) -> tuple[list[np.ndarray], str, dict[str, np.ndarray]]:
+    """The weights that stand together, in the library's order, the prefix of their names, and the other arrays."""
     listed: dict[int, dict[str, np.ndarray]] = {}
     joint, original, rest, prefix = {}, {}, {}, ""
     for name, value in arrays.items():
@@ -85,7 +98,7 @@ def _take_corners(arrays: dict[str, np.ndarray]) -> tuple[list[np.ndarray], str,
         return list(_tensor(joint)), prefix, rest
     if listed:
         if sorted(listed) != list(range(len(listed))):
-            raise ValueError(f"state_dict: got corners {sorted(listed)}, wanted 0, 1, .. without a gap")
+            raise ValueError(f"state_dict: got spectral weights {sorted(listed)}, wanted 0, 1, .. without a gap")
         return [_tensor(listed[i]) for i in range(len(listed))], prefix, rest
     corners = [original[i] for i in sorted(original)]
     # weights1 .. weights4 are low-low, high-low, low-high, high-high.
