@@ -35,10 +35,10 @@ def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, 
 
     Accuracy:
         Outputs agree to round-off where the numerics do: see `compat` of `operators.FNO` for what the library does
-        differently. Networks of 0.3 agree without a channel MLP and with even mode counts and grids; with one, also
-        their last block has an activation before it, and odd counts are cut off centre. Networks of 0.2 lift by a
-        single layer: only their convolutions are to be had. The release 2.0.0 shifts the modes of odd leading axes by
-        one, which its development line has corrected and which is not reproduced.
+        differently. Before 2.0 it cut odd mode counts of leading axes off centre. Before 1.0 a last block with a
+        channel MLP had an activation before it, and in 0.2 the lifting was a single layer, so that only convolutions
+        are to be had. The release 2.0.0 shifts the modes of odd leading axes by one, which its development line has
+        corrected and which is not reproduced.
     """
     wanted = entries(operator)
     arrays = modernise(as_arrays(state_dict), wanted)
