@@ -38,7 +38,7 @@ class Entry:
         """Their array in our layout; only moves numbers."""
         ours = theirs if self.order is None else theirs.transpose(self.order)
         if self.pair is not None:
-            ours = np.stack([ours.real, ours.imag], axis=self.pair)
+            ours = np.stack([np.real(ours), np.imag(ours)], axis=self.pair)
         return ours.reshape(self.parameter.shape)
 
     def to_theirs(self) -> np.ndarray:
