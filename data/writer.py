@@ -169,16 +169,23 @@ def explain_full_disk(path: Path, needed: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path, wait: bool = True) -> Iterator[None]:
     """Holds the folder for one writer among all processes; a killed holder frees it.
 
+    Args:
+        folder: that exists.
+        wait: for another holder to finish.
+
     Raises:
+        BlockingIOError: where another process holds it, without `wait`.
         StorageError: on a file system without locks, where two writers could not be told apart.
     """
     with open(folder / ".lock", "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not wait:
+                raise
             print(f"{folder}: another process is generating here, waiting for it", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh
@@ -56,9 +57,14 @@ class Datasets:
 
 
 def for_devices(run: Run, devices: int) -> Run:
-    """The settings on a mesh of so many devices: with `trainer.per_device` batch and training set grow with it."""
+    """The settings on a mesh of so many devices: with `trainer.per_device` batch and training set grow with it.
+
+    Raises:
+        ValueError: as `build_splits`.
+    """
     if not run.trainer.per_device:
         return run
+    build_splits(run)
     data = copy.deepcopy(run.data)
     data["batch_size"] *= devices
     data["splits"]["train"]["samples"] *= devices
@@ -79,15 +85,29 @@ def check_components(run: Run) -> None:
     shape, extent = split.resolutions[0], generator.grid.extent
     build_operator(run, shape, (1, 1))
     build_loss(run, extent, generator.grid_type == "periodic")
-    build_optimizer(run, total_steps=2)
+    _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
     _check_normalizers(run, splits)
-    names = {test_name(name, size, shape) for name, (_, split) in splits.items() for size in split.resolutions}
-    for key, metric in (("objective", run.objective), ("checkpoint.best_metric", run.checkpoint.best_metric)):
-        known = sorted(f"{name}/{score}" for name in names | {"valid"} for score in standard_metrics(extent))
+    tests = {test_name(name, size, shape) for name, (_, split) in splits.items() for size in split.resolutions}
+    # A checkpoint is ranked when it is saved: only the validation set has been looked at by then.
+    for key, metric, names in (
+        ("objective", run.objective, tests | {"valid"}),
+        ("checkpoint.best_metric", run.checkpoint.best_metric, {"valid"}),
+    ):
+        known = sorted(f"{name}/{score}" for name in names for score in standard_metrics(extent))
         if metric not in known:
             raise ValueError(f"{key}: got {metric!r}, wanted one of {', '.join(known)}")
+
+
+def _check_optimizer(run: Run) -> None:
+    """Two abstract steps: a wrong type shows itself where the numbers are used, not where they are given."""
+    params = {"weight": jax.ShapeDtypeStruct((2,), np.float32)}
+    try:
+        optimizer, _ = build_optimizer(run, total_steps=2)
+        jax.eval_shape(lambda p: optimizer.update(p, optimizer.init(p), p), params)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"optimizer: got {run.optimizer}: {error}") from error
 
 
 def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> None:
@@ -190,7 +210,7 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
 
     try:
         abstract = nnx.eval_shape(create, jax.random.key(0))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"operator: got {run.operator}: {error}; see the arguments of {make.func.__name__}") from error
     if abstract.ndim != len(shape):
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")

@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 
 # What may change between an interrupted run and the command that continues it.
 NOT_PART_OF_THE_RUN = ("run_id", "output", "logger", "mesh", "checkpoint", "distributed", "plots", "compile_cache")
+
+
+def _at_least(node: Any, group: str | None, **bounds: int) -> None:
+    """Refuse the whole numbers of a node that lie under their bound; null and unresolved values pass."""
+    for name, bound in bounds.items():
+        value = getattr(node, name)
+        if isinstance(value, int) and value < bound:
+            key = f"{group}.{name}" if group else name
+            raise ValueError(f"{key}: got {value}, wanted a whole number of at least {bound}")
 
 
 @dataclass
@@ -46,11 +56,7 @@ class Trainer:
     matmul_precision: str = "highest"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "accumulate", "steps_per_dispatch"):
-            if isinstance(getattr(self, name), int) and getattr(self, name) < 1:
-                raise ValueError(f"trainer.{name}: got {getattr(self, name)}, wanted a positive number")
-        if isinstance(self.eval_every, int) and self.eval_every < 0:
-            raise ValueError(f"trainer.eval_every: got {self.eval_every}, wanted 0 (never) or a positive number")
+        _at_least(self, "trainer", epochs=1, accumulate=1, steps_per_dispatch=1, eval_every=0, eval_batch_size=1)
         if self.matmul_precision not in ("highest", "high", "default"):
             raise ValueError(
                 f"trainer.matmul_precision: got {self.matmul_precision!r}, wanted highest, high or default"
@@ -76,9 +82,7 @@ class Checkpoint:
     best_metric: str = "valid/rel_l2"
 
     def __post_init__(self) -> None:
-        for name in ("every_epochs", "keep_latest"):
-            if isinstance(getattr(self, name), int) and getattr(self, name) < 1:
-                raise ValueError(f"checkpoint.{name}: got {getattr(self, name)}, wanted a positive number")
+        _at_least(self, "checkpoint", every_epochs=1, keep_latest=1, keep_best=0)
 
 
 @dataclass
@@ -132,6 +136,16 @@ class Run:
     plots: bool = True
     compile_cache: bool = True
     objective: str = "valid/rel_l2"
+
+    def __post_init__(self) -> None:
+        _at_least(self, None, seed=0)
+        for key in ("name", "run_id"):
+            value = getattr(self, key)
+            if isinstance(value, str) and not re.fullmatch(r"\w[\w.=,+-]*", value):
+                raise ValueError(
+                    f"{key}: got {value!r}, wanted one plain folder name (letters, digits, . _ - + = ,); "
+                    "output=... sets the folder that it lies in"
+                )
 
 
 def register() -> None:

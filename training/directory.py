@@ -1,12 +1,14 @@
 """The run directory: one run, one folder, one config."""
 
+import contextlib
 import importlib.metadata
 import io
 import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from omegaconf import OmegaConf
 
 from data.normalizer import Normalizer
 from data.provenance import revision
+from data.writer import exclusive
+from spectral.plan import OVERRIDE
 
 from .config import Run, difference
+from .errors import RunError
 
 _PACKAGES = ("spectral-operators", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "h5py")
 
@@ -52,6 +57,27 @@ def open_directory(run: Run, config: dict[str, Any], write: bool) -> Path:
                 "output=..."
             ) from error
     return directory
+
+
+@contextlib.contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Holds a run directory while a run goes on in it; a killed one frees it.
+
+    Raises:
+        RunError: where another process trains there.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(directory, wait=False))
+        except BlockingIOError as error:
+            raise RunError(
+                f"run_id: got {directory.name}, which is training in another process, wanted one run a folder; wait "
+                "for it, or choose another run_id"
+            ) from error
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            warnings.warn(f"two runs in {directory} would not notice each other, no lock: {reason}", stacklevel=3)
+        yield
 
 
 def read_config(directory: Path) -> dict[str, Any]:
@@ -138,4 +164,4 @@ def environment() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
-    return {"git_revision": revision(), "versions": versions}
+    return {"git_revision": revision(), "versions": versions, OVERRIDE: os.environ.get(OVERRIDE)}

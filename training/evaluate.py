@@ -9,7 +9,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from .config import Run, parse
+from .config import Run, content_key, parse
 
 
 @dataclass
@@ -90,7 +90,10 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
         result, sets = _measure(settings, run, folder)
     try:
         (folder / "evaluations").mkdir(exist_ok=True)
-        directory.write_json(folder / "evaluations" / f"{'+'.join(sets)}_{settings.which}.json", result)
+        asked = {"generator": settings.generator} if settings.generator else {}
+        key = f"_{content_key(asked)}" if asked else ""
+        name = f"{'+'.join(sets)}_step{result['step']}{key}.json"
+        directory.write_json(folder / "evaluations" / name, result | asked)
     except OSError as error:
         warnings.warn(f"the numbers are not kept in {folder}: {error}", stacklevel=2)
     return result

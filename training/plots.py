@@ -1,6 +1,7 @@
 """Pictures of a run: fields, spectra, curves. Drawn without pyplot, so that nothing global is left behind."""
 
 import contextlib
+import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from spectral.grid import Grid
 from spectral.norms import shell_spectrum
 from spectral.transforms import rfftn
 
+from .directory import write_bytes
 from .jsonl import read_metrics
 
 # Okabe-Ito: told apart by colour-blind readers and in grey.
@@ -158,7 +160,9 @@ def _figure(path: str | Path, width: float, height: float) -> Iterator[Any]:
         yield figure
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # No version in the file: the same data give the same bytes.
-        figure.savefig(path, format="png", metadata={"Software": None})
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", metadata={"Software": None})
+        write_bytes(Path(path), picture.getvalue())
 
 
 def _smooth(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import format_duration, format_number
+from .directory import write_text
 from .jsonl import read_metrics
 from .plots import PIXELS_PER_INCH
 
@@ -114,9 +115,7 @@ def write_report(run_dir: str | os.PathLike) -> Path:
         ),
     )
     path = run / "report.html"
-    partial = path.with_name("report.html.partial")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, page)
     return path
 
 

@@ -147,6 +147,7 @@ def restore(
         The state, or None where there is no checkpoint at all.
 
     Raises:
+        CheckpointError: the step is not there, or no checkpoint has a score to be best by.
         CheckpointMismatchError: names, shapes or kinds of numbers differ; lists them.
         CheckpointCorruptError: every candidate is damaged.
     """
@@ -159,7 +160,7 @@ def restore(
             raise CheckpointError(f"no checkpoint of step {step} in {directory}: there are {steps}")
         candidates = [step]
     else:
-        candidates = list(scores(directory)) if which == "best" else steps[::-1]
+        candidates = _ranked(directory) if which == "best" else steps[::-1]
     damaged: list[int] = []
     for candidate in candidates:
         try:
@@ -174,6 +175,17 @@ def restore(
             "warnings). Restore the folder from a copy, or move it away to start anew"
         )
     return None
+
+
+def _ranked(directory: epath.PathLike) -> list[int]:
+    """Steps from the best to the worst, those without a score (never evaluated, or damaged) last."""
+    ranked = scores(directory)
+    if ranked and max(ranked.values()) == -math.inf:
+        raise CheckpointError(
+            f"best: got no checkpoint with a finite score in {directory} (steps {sorted(ranked)}), wanted one: rank by "
+            "checkpoint.best_metric on a validation set with trainer.eval_every above 0, or take the latest"
+        )
+    return list(ranked)
 
 
 def scores(directory: epath.PathLike) -> dict[int, float]:

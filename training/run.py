@@ -1,5 +1,6 @@
 """A run from its config to its result: the whole control flow on one screen."""
 
+import contextlib
 import json
 import math
 import time
@@ -50,19 +51,23 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
     quiet_libraries()
 
-    settings, mesh, folder = _prepare(settings, config)
+    settings, config, mesh, folder = _prepare(settings, config)
     main, batch_size = distributed.is_main(), settings.data["batch_size"]
 
-    with RunLogger(folder, config, settings.logger, enabled=main) as logger, stop_on_signal() as stop_requested:
+    with contextlib.ExitStack() as stack:
+        # Whatever the first process alone can fail at, all of them learn of.
+        distributed.together(lambda: main and stack.enter_context(directory.held(folder)))
+        logger = distributed.together(
+            lambda: stack.enter_context(RunLogger(folder, config, settings.logger, enabled=main))
+        )
+        stop_requested = stack.enter_context(stop_on_signal())
         logger.message(f"run {folder}")
         sets = build.build_datasets(settings)
         normalizers = build.build_normalizers(settings, sets.train)
 
         key = jax.random.key(settings.seed)
         program = _build_program(settings, sets.train, normalizers, key, mesh, logger)
-        if main:
-            directory.write_normalizers(folder, *normalizers)
-            directory.write_json(folder / "parameters.json", program.table)
+        distributed.together(lambda: main and _write_description(folder, normalizers, program.table))
 
         def validate(state: TrainState) -> dict[str, float]:
             assert sets.valid is not None
@@ -73,7 +78,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             folder / "checkpoints",
             keep_latest=settings.checkpoint.keep_latest,
             keep_best=settings.checkpoint.keep_best,
-            best_metric=settings.checkpoint.best_metric,
+            best_metric=settings.checkpoint.best_metric if sets.valid and settings.trainer.eval_every else None,
             config=config,
         ) as checkpointer:
             state, resumed_from = _restore_or_begin(checkpointer, program.make_state, key, mesh, logger)
@@ -107,17 +112,23 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _prepare(settings: Run, config: dict[str, Any]) -> tuple[Run, Mesh, Path]:
-    """Processes, devices, components in the abstract, run directory: what can be refused is, before data are made."""
+def _prepare(settings: Run, config: dict[str, Any]) -> tuple[Run, dict[str, Any], Mesh, Path]:
+    """Processes, devices, components in the abstract, run directory: what can be refused is, before data are made.
+
+    Settings and config come back as they are on this mesh.
+    """
     distributed.start(settings.distributed)
     distributed.agree(config)
     mesh = make_mesh(settings.mesh.data)
     settings = build.for_devices(settings, mesh.size)
+    # With trainer.per_device the mesh is part of what the run is.
+    config = config | {"data": settings.data}
     build.check_components(settings)
     num_samples = build.build_splits(settings)["train"][1].samples
     check_batches(num_samples, settings.data["batch_size"], mesh.size, settings.trainer.accumulate)
     main = distributed.is_main()
-    return settings, mesh, distributed.together(lambda: directory.open_directory(settings, config, write=main))
+    folder = distributed.together(lambda: directory.open_directory(settings, config, write=main))
+    return settings, config, mesh, folder
 
 
 class Program(NamedTuple):
@@ -247,11 +258,16 @@ def _timings(folder: Path, batch_size: int, resumed_from: int, total: float) -> 
     return dict(zip(names, (earlier + total, step, batch_size / step if step else None), strict=True))
 
 
+def _write_description(folder: Path, normalizers, table: dict[str, tuple[int, ...]]) -> None:
+    """What a prediction needs beside the parameters, and what those are."""
+    directory.write_normalizers(folder, *normalizers)
+    directory.write_json(folder / "parameters.json", table)
+
+
 def _record(folder: Path, result: dict[str, Any], evaluator: Evaluator, state: TrainState, sets, plots: bool) -> None:
     """The result, and pictures of every set, the curves and the report; every process predicts, the first writes."""
     main = distributed.is_main()
-    if main:
-        directory.write_json(folder / "result.json", result)
+    distributed.together(lambda: main and directory.write_json(folder / "result.json", result))
     if not plots:
         return
     predictions = {name: evaluator.predict(_averaged(state), samples, 3) for name, samples in sets.items()}

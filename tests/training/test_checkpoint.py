@@ -175,6 +175,12 @@ class TestPolicy:
             assert checkpointer.steps == [9, 10]  # step 7, without the metric, is not among the best
         assert restore(tmp_path, make_state(), which="best").state["loader"] == {"step": 9}
 
+    def test_nothing_to_be_best_by(self, tmp_path):
+        with Checkpointer(tmp_path, config={}) as checkpointer:
+            checkpointer.save(1, make_state(1))
+            with pytest.raises(CheckpointError, match=r"best: got no checkpoint with a finite score .*steps \[1\]"):
+                checkpointer.restore(make_state(), which="best")
+
     def test_largest_is_best(self, tmp_path):
         with Checkpointer(tmp_path, keep_latest=1, best_metric="r2", best_mode="max", config={}) as c:
             for step, r2 in {1: 0.1, 2: 0.9, 3: 0.5}.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_module
 
+from training.build import check_components
 from training.config import difference, parse, register
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,11 +35,29 @@ def test_misspelt(override, message):
 
 
 @pytest.mark.parametrize(
-    "bad", ["trainer.epochs=0", "trainer.ema_decay=1.5", "trainer.accumulate=-1", "trainer.eval_every=-1"]
-)
+    "bad",
+    ["trainer.epochs=0", "trainer.ema_decay=1.5", "trainer.accumulate=-1", "trainer.eval_every=-1",
+     "trainer.eval_batch_size=0", "checkpoint.keep_best=-1", "checkpoint.every_epochs=0", "seed=-1",
+     "run_id=../elsewhere", "run_id=a/b", "name=.."],
+)  # fmt: skip
 def test_out_of_range(bad):
-    with pytest.raises(ValueError, match=r"trainer\.\w+: got"):
+    with pytest.raises(ValueError, match=bad.partition("=")[0] + ": got"):
         parse(composed(bad))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("operator.rank=abc", "operator: got .*abc"),
+        ("optimizer.learning_rate=abc", "optimizer: got .*abc"),
+        ("checkpoint.best_metric=test/rel_l2", "best_metric: got 'test/rel_l2', wanted one of valid/rel_h1"),
+        ("objective=valid/loss", "objective: got 'valid/loss'"),
+    ],
+)
+def test_what_the_components_refuse(bad, message):
+    settings, _ = parse(composed("operator=tfno", "operator.n_modes=[6,6]", bad))
+    with pytest.raises(ValueError, match=message):
+        check_components(settings)
 
 
 def test_difference_shows_the_lines_that_changed():

@@ -30,6 +30,13 @@ def test_smoke_takes_two_steps_on_a_mesh_that_its_batch_does_not_divide(tmp_path
     assert result["steps"] == 2 and result["devices"].startswith("3 x ")
 
 
+def test_another_mesh_is_another_run(tmp_path):
+    place = (f"output={tmp_path}", f"data.root={tmp_path}", "run_id=both", "plots=false")
+    run(composed("experiment=ns_tfno", "debug=smoke", *place, "mesh.data=1"))
+    with pytest.raises(ValueError, match=r"(?s)run_id: got both.*-  batch_size: 2\n\+  batch_size: 4"):
+        run(composed("experiment=ns_tfno", "debug=smoke", *place, "mesh.data=2"))
+
+
 @pytest.mark.parametrize(("debug", "batch", "samples"), [("smoke", 2, 4), ("overfit", 4, 4)])
 def test_batch_and_training_set_grow_with_the_devices(debug, batch, samples):
     settings, _ = parse(composed("experiment=ns_tfno", f"debug={debug}"))

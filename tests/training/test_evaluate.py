@@ -59,7 +59,8 @@ def test_the_latest_checkpoint_gives_the_numbers_of_the_run(trained):
     assert len(wanted) > 2
     # The same program on the same device: the same bits.
     assert found == {"step": result["steps"], **wanted}
-    assert json.loads((trained / "evaluations" / "test+test_32x32_latest.json").read_text()) == found
+    written = trained / "evaluations" / f"test+test_32x32_step{result['steps']}.json"
+    assert json.loads(written.read_text()) == found
 
 
 def test_the_mesh_is_that_of_this_host(trained):
@@ -83,7 +84,7 @@ def test_another_resolution(trained):
     one, two = measure(trained, resolution=24), measure(trained, resolution=[24, 24])
     assert one == two
     assert {name.split("/")[0] for name in one} == {"step", "test_24x24"}
-    assert (trained / "evaluations" / "test_24x24_latest.json").is_file()
+    assert (trained / "evaluations" / f"test_24x24_step{one['step']}.json").is_file()
     # Band-limited data and an operator that acts on functions: close to the errors of the training grid, which
     # differ by the aliases of the pointwise activation.
     assert one["test_24x24/rel_l2"] == pytest.approx(recorded(trained)["test/rel_l2"], rel=0.3)
@@ -93,6 +94,8 @@ def test_a_resolution_above_the_solver_grid(trained):
     with pytest.raises(ValueError, match=r"resolution: got \[40, 40\].*\[32, 32\].*\+generator\.shape=\[40,40\]"):
         measure(trained, resolution=40)
     found = measure(trained, resolution=40, generator={"shape": [40, 40]})
+    (written,) = (trained / "evaluations").glob("test_40x40_*.json")
+    assert json.loads(written.read_text())["generator"] == {"shape": [40, 40]}
     assert found["test_40x40/rel_l2"] == pytest.approx(recorded(trained)["test_32x32/rel_l2"], rel=0.3)
 
 

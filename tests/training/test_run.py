@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from run_testing import command, final_digests, losses, rows, train
 
+from training.directory import held
+from training.errors import RunError
 from training.loop import NonFiniteLoss, portions
 
 
@@ -55,6 +57,14 @@ def test_another_config_in_the_same_directory(place, finished):
 
 
 @pytest.mark.timeout(240)
+def test_two_runs_in_one_directory(place, finished):
+    directory, _ = finished
+    before = rows(directory)
+    with held(directory), pytest.raises(RunError, match="run_id: got finished, which is training in another process"):
+        train(place, "run_id=finished", "plots=true")
+    assert rows(directory) == before
+
+
 def test_one_device_equals_eight(place, finished):
     """Another order of sums: round-off of float32, grown by 16 steps of Adam."""
     train(place, "run_id=one", "mesh.data=1")
