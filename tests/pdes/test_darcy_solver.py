@@ -36,14 +36,22 @@ def source(x, y):
     return -jax.grad(flux[0], 0)(x, y) - jax.grad(flux[1], 1)(x, y)
 
 
+@jax.jit
+@jax.vmap
+@jax.vmap
+def manufactured(x, y):
+    """Permeability, pressure and source at every point of two arrays."""
+    return permeability(x, y), pressure(x, y), source(x, y)
+
+
 def manufactured_error(n: int) -> float:
     grid = Grid((n, 3 * n // 2), (1.0, 1.5))
-    a, u, f = (jax.vmap(jax.vmap(of))(*centres(grid)) for of in (permeability, pressure, source))
+    a, u, f = manufactured(*centres(grid))
     return relative(solve(a, f, grid), u)
 
 
 def test_second_order_on_a_manufactured_solution():
-    errors = [manufactured_error(n) for n in (12, 24, 48)]
+    errors = [manufactured_error(n) for n in (24, 48)]
     np.testing.assert_allclose(orders(errors), 2.0, atol=0.03)
     assert errors[-1] <= 1e-3
 
@@ -65,7 +73,7 @@ def test_second_order_through_layers():
         exact = begin[layer] + (c * (x - left) - (x**2 - left**2) / 2) / a[layer]
         return relative(solve(jnp.asarray(a[layer]), jnp.ones(n), grid), exact)
 
-    errors = [error(n) for n in (16, 32, 64)]
+    errors = [error(n) for n in (32, 64)]
     np.testing.assert_allclose(orders(errors), 2.0, atol=0.1)
 
 
@@ -73,7 +81,8 @@ def test_a_dense_solve_agrees():
     grid = Grid((7, 10), (1.0, 2.0))
     rng = np.random.default_rng(0)
     a, f = jnp.asarray(np.exp(rng.standard_normal(grid.shape))), jnp.asarray(rng.standard_normal(grid.shape))
-    columns = jax.vmap(lambda e: flux_divergence(e.reshape(grid.shape), a, grid).ravel())(jnp.eye(grid.size))
+    matrix = jax.jit(jax.vmap(lambda e: flux_divergence(e.reshape(grid.shape), a, grid).ravel()))
+    columns = matrix(jnp.eye(grid.size))
     # Coefficients that differ by factors of 200: some sixty iterations.
     np.testing.assert_allclose(columns, columns.T, rtol=1e-14, atol=1e-12)
     assert np.linalg.eigvalsh(columns).min() > 0
@@ -89,8 +98,9 @@ def test_one_iteration_for_constant_permeability():
     h, k = grid.spacing
     eigenvalue = (2 / h * np.sin(3 * np.pi * h / 2)) ** 2 + (2 / k * np.sin(np.pi * k / 2)) ** 2
     ones = jnp.ones(grid.shape)
-    np.testing.assert_allclose(flux_divergence(u, ones, grid), eigenvalue * u, atol=1e-11)
-    np.testing.assert_allclose(_inverse_laplacian(u, grid), u / eigenvalue, atol=1e-14)
+    divergence, inverse = jax.jit(lambda u: (flux_divergence(u, ones, grid), _inverse_laplacian(u, grid)))(u)
+    np.testing.assert_allclose(divergence, eigenvalue * u, atol=1e-11)
+    np.testing.assert_allclose(inverse, u / eigenvalue, atol=1e-14)
 
 
 def test_gradient_through_the_solve():
@@ -104,9 +114,8 @@ def test_gradient_through_the_solve():
 def test_random_field_statistics_and_grids():
     """Variance at the corner and in the middle from the series; the same key is the same function on a finer grid."""
     grid, covariance = Grid((9, 9)), Covariance(1.0, 9.0, 2.0)
-    draws = jax.jit(jax.vmap(lambda k: neumann_random_field(k, grid, covariance)))(
-        jax.random.split(jax.random.key(0), 4000)
-    )
+    draw = jax.jit(jax.vmap(neumann_random_field, (0, None, None)), static_argnums=(1, 2))
+    draws = draw(jax.random.split(jax.random.key(0), 4000), grid, covariance)
     m = np.arange(9)
     eigenvalues = (np.pi**2 * (m[:, None] ** 2 + m**2) + 9) ** -2.0
     eigenvalues[0, 0] = 0
@@ -116,7 +125,7 @@ def test_random_field_statistics_and_grids():
         # 4000 squares scatter by sqrt(2/4000) = 2.2%.
         assert float(jnp.mean(draws[:, i, j] ** 2)) == pytest.approx(wanted, rel=0.09)
     smooth = Covariance(1.0, 9.0, 24.0)  # nothing above the modes of the coarse grid
-    coarse, fine = (neumann_random_field(jax.random.key(3), Grid((n, n)), smooth) for n in (9, 27))
+    coarse, fine = (draw(jax.random.key(3)[None], Grid((n, n)), smooth)[0] for n in (9, 27))
     assert relative(fine[1::3, 1::3], coarse) <= 1e-9
 
 

@@ -25,7 +25,6 @@ def test_both_forms_agree_and_no_output_is_committed(source):
 
 # Jupyter's own event loop and sockets warn on some Python versions; that is not ours to mend.
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
 def test_runs(source, monkeypatch, tmp_path):
     # The kernel is a fresh process with one device, as a reader's is.

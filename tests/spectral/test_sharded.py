@@ -11,8 +11,6 @@ from jax.sharding import AxisType, NamedSharding
 
 from spectral import transforms as T
 
-pytestmark = pytest.mark.timeout(120)
-
 P = jax.P
 MODES, SPACE = (6, 6), (16, 20)
 COLLECTIVE = re.compile(r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")

@@ -339,7 +339,9 @@ class TestInterruptions:
             time.sleep(generator.uniform(0, 0.2))
             process.kill()
         for process, directory in zip(processes, directories, strict=True):
-            last = max([4, *(int(line) for line in process.communicate()[0].split())])
+            # Not by `communicate`, which would lose the lines that `readline` has read ahead.
+            last = max([4, *map(int, process.stdout.read().split())])
+            process.communicate()
             with Checkpointer(directory, best_metric="loss", config={}) as checkpointer:
                 template = {
                     "params": {"w": jnp.zeros(300_000), "b": jnp.zeros(7)},

@@ -16,7 +16,6 @@ from training.convert import convert
 from training.evaluate import Evaluation, evaluate
 from training.restore import read_record
 
-pytestmark = pytest.mark.timeout(240)
 OPTIONS = ("mesh.data=1", "run_id=converted", "trainer.epochs=1", "data.normalize_inputs=channel")
 
 

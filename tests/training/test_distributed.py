@@ -65,13 +65,11 @@ for bad in (0, 1):
 """
 
 
-@pytest.mark.timeout(120)
 def test_an_error_is_everybodys():
     said = pair(lambda port, i: ["-c", WORKER, str(port), str(i)])
     assert [code for code, _ in said] == [0, 0], said
 
 
-@pytest.mark.timeout(120)
 def test_an_unwritable_output_folder_ends_every_process(tmp_path):
     """Only process 0 writes there; the other must not wait for it."""
     (tmp_path / "file").write_text("in the way")

@@ -16,7 +16,6 @@ from training.evaluate import Evaluation, evaluate
 from training.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

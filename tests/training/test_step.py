@@ -43,14 +43,12 @@ def single():
     return run(*problem(1))
 
 
-@pytest.mark.timeout(120)
 def test_eight_devices_equal_one(single):
     """Sums over samples are taken in another order: round-off of float32, grown by three steps of Adam."""
     _, losses = run(*problem(8))
     np.testing.assert_allclose(losses, single[1], rtol=1e-5)
 
 
-@pytest.mark.timeout(120)
 def test_the_parallel_step_reduces_and_gathers_nothing():
     update, state = problem(8)
     hlo = jax.jit(update).lower(state, batch()).compile().as_text()

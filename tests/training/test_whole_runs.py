@@ -19,7 +19,6 @@ from train import main
 from training.jsonl import JsonLines
 from training.restore import read_record, saved_steps
 
-pytestmark = pytest.mark.timeout(240)
 # Two steps an epoch and one per dispatch: a run can stop inside an epoch. No test sets: scores are tested elsewhere.
 # The rest is what compiles soon.
 SMALL = (
