@@ -1,6 +1,7 @@
 """Neural operators: maps between functions that are learnt from pairs of samples."""
 
 from .fno import FNO
+from .mgtfno import MGTFNO
 from .tfno import TFNO
 
-__all__ = ["FNO", "TFNO"]
+__all__ = ["FNO", "MGTFNO", "TFNO"]

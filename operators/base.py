@@ -5,6 +5,8 @@ import abc
 from flax import nnx
 from jaxtyping import Array, Float
 
+from .layers.modes import check_modes
+
 
 class Operator(nnx.Module):
     """A learned map between functions sampled on equispaced grids; channels are the last axis.
@@ -34,3 +36,13 @@ class Operator(nnx.Module):
         Returns:
             Samples of the output, [*b, *output_shape, out_channels].
         """
+
+    def check_grid(self, shape: tuple[int, ...]) -> None:
+        """Refuse to *train* on a grid that cannot hold the operator's modes: `n_modes` and `padding`, where it has them.
+
+        Raises:
+            ValueError: see `layers.modes.check_modes`.
+        """
+        n_modes, padding = getattr(self, "n_modes", None), getattr(self, "padding", None)
+        if n_modes is not None:
+            check_modes(n_modes, shape if padding is None else padding.padded_shape(shape))

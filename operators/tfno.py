@@ -51,7 +51,7 @@ class TFNO(Operator):
             **options,
         )
         self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, self.trunk.ndim
-        self.n_modes = self.trunk.n_modes
+        self.n_modes, self.padding = self.trunk.n_modes, self.trunk.padding
 
     def __call__(
         self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None

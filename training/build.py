@@ -24,7 +24,6 @@ from data.source import Samples, load
 from data.splits import SplitSpec, plan
 from data.stream import StreamLoader
 from operators.base import Operator
-from operators.layers.modes import check_modes
 
 from .config import Run
 from .distributed import together
@@ -214,10 +213,7 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
         raise ValueError(f"operator: got {run.operator}: {error}; see the arguments of {make.func.__name__}") from error
     if abstract.ndim != len(shape):
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
-    n_modes = getattr(abstract, "n_modes", None)
-    if n_modes is not None:
-        padding = getattr(abstract, "padding", None)
-        check_modes(n_modes, shape if padding is None else padding.padded_shape(shape))
+    abstract.check_grid(shape)
     return create
 
 

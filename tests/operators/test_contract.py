@@ -1,5 +1,6 @@
 """What every operator must do, whatever it is; a new class adds one line to EXAMPLES."""
 
+import functools
 import io
 
 import jax
@@ -10,12 +11,15 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import FNO, TFNO
+from operators import FNO, MGTFNO, TFNO
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
 EXAMPLES = {
     "FNO": lambda ndim: FNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
+    "MGTFNO": lambda ndim: MGTFNO(
+        2, 3, trunk=functools.partial(FNO, (4,) * ndim, hidden_channels=6, n_layers=1), ndim=ndim, rngs=nnx.Rngs(0)
+    ),
     "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
 }
 
