@@ -32,7 +32,8 @@ class ResidentLoader:
     Step i takes part i % steps_per_epoch of the permutation of (seed, i // steps_per_epoch): i is the whole position.
     The permutation is drawn once an epoch, outside the jitted step, and is a part of the data.
     With several devices the set is split over the data axis and a batch travels by one reduce-scatter per array, or,
-    `replicated`, every device holds all of it and nothing travels. The batches are the same bits.
+    `replicated`, every device holds all of it and nothing travels. The batches are the same bits. Further axes of the
+    mesh split the spatial axes, in order.
 
     Args:
         samples: the set.
@@ -61,6 +62,7 @@ class ResidentLoader:
         self.steps_per_epoch = check_batches(len(samples), batch_size, shards)
         self.batch_size, self.seed, self.num_samples = batch_size, seed, len(samples)
         self._mesh, self._axis, self._shards = mesh, axis, shards
+        self._space = tuple(name for name in mesh.axis_names if name != axis) if mesh is not None else ()
         self.replicated = fits(samples.nbytes, mesh, RESIDENT_SHARE / 4) if replicated is None else replicated
         self._fields = self._place(samples.x), self._place(samples.y)
         self._order: tuple[int, Array] | None = None
@@ -86,9 +88,10 @@ class ResidentLoader:
         rows = jax.lax.dynamic_slice_in_dim(data[2], start, self.batch_size)
         if self._mesh is None:
             return jnp.take(data[0], rows, axis=0), jnp.take(data[1], rows, axis=0)
-        held, taken = (P(), P(self._axis)) if self.replicated else (P(self._axis), P())
+        batch = P(self._axis, *self._space)
+        held, taken = (P(None, *self._space), P(self._axis)) if self.replicated else (batch, P())
         gather = jax.shard_map(
-            self._take_rows, mesh=self._mesh, in_specs=(held, taken), out_specs=P(self._axis), check_vma=False
+            self._take_rows, mesh=self._mesh, in_specs=(held, taken), out_specs=batch, check_vma=False
         )
         return gather(data[0], rows), gather(data[1], rows)
 
@@ -106,9 +109,9 @@ class ResidentLoader:
         if self._mesh is None:
             return jnp.asarray(u)
         if self.replicated:
-            sharding = NamedSharding(self._mesh, P())
+            sharding = NamedSharding(self._mesh, P(None, *self._space))
         else:
-            sharding = NamedSharding(self._mesh, P(self._axis))
+            sharding = NamedSharding(self._mesh, P(self._axis, *self._space))
             filler = -len(u) % self._shards  # never drawn
             u = np.concatenate([u, np.zeros((filler, *u.shape[1:]), u.dtype)]) if filler else u
         return place(u, sharding)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -10,7 +11,6 @@ from spectral.filters import resize
 
 from .base import Operator
 from .layers import patching
-from .layers.embeddings import GridEmbedding
 from .layers.patch_mesh import mesh_names, on_patches
 
 
@@ -41,8 +41,9 @@ class MGTFNO(Operator):
         ValueError: for negative levels or padding, or a trunk of another number of axes.
 
     Accuracy:
-        At levels 0 exactly the trunk. A grid that does not divide by 4^levels is resampled to the next one that does,
-        and the output back, by the trigonometric interpolant; so is the output for another `output_shape`.
+        At levels 0 exactly the trunk. A grid that does not divide by 4^levels, on which `check_grid` refuses to train, is
+        resampled to the next one that does, and the output back, by the trigonometric interpolant; so is the output
+        for another `output_shape`.
 
     Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, 2023. Global coordinates as in
         the paper; the neuraloperator library, 2.0, gives those of the patch alone.
@@ -71,8 +72,7 @@ class MGTFNO(Operator):
         if levels < 0:
             raise ValueError(f"levels: got {levels}, wanted 0 or more")
         self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, ndim
-        self.levels, self.antialias = levels, antialias
-        self.embedding = GridEmbedding(ndim) if global_coordinates else None
+        self.levels, self.antialias, self.global_coordinates = levels, antialias, global_coordinates
         per_level = in_channels + (ndim if global_coordinates else 0)
         self.trunk = trunk(in_channels=per_level * (levels + 1), out_channels=out_channels, rngs=rngs)
         if self.trunk.ndim != ndim:
@@ -92,28 +92,42 @@ class MGTFNO(Operator):
         v = _resized(_resized(self._stitched(v), shape), shape if output_shape is None else tuple(output_shape))
         return v.reshape(*batch, *v.shape[1:])
 
+    @property
+    def patches(self) -> tuple[int, ...]:
+        """Patches per axis."""
+        return (2**self.levels,) * self.ndim
+
     def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to train on a grid whose patches cannot hold the trunk's modes; see `Operator.check_grid`."""
-        shape = patching.aligned_shape(shape, self.levels)
-        size, padding = patching.patch_size(shape, self.levels), patching.padding_points(shape, self.padding_fraction)
-        self.trunk.check_grid(tuple(h + 2 * p for h, p in zip(size, padding, strict=True)))
+        """Refuse to train on a grid that cannot be cut, or whose patches cannot hold the trunk's modes.
+
+        Raises:
+            ValueError: see `layers.patching.patch_size` and `Operator.check_grid`.
+        """
+        self.trunk.check_grid(tuple(h + 2 * p for h, p in zip(*self._patch(shape), strict=True)))
+
+    def _patch(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Points of a patch, and of the padding at each of its ends, per axis."""
+        return patching.patch_size(shape, self.levels), patching.padding_points(shape, self.padding_fraction)
 
     def _stitched(self, u: Float[Array, "b *space ci"]) -> Float[Array, "b *space co"]:
         """The operator on a grid that can be cut."""
         shape = u.shape[1:-1]
-        size, padding = patching.patch_size(shape, self.levels), patching.padding_points(shape, self.padding_fraction)
-        names = mesh_names(2**self.levels, self.ndim)
-        if self.antialias and any(names):
-            raise ValueError("antialias: got True on a mesh that spreads patches, wanted False: the filter is not local")
-        fields = patching.pyramid(u, self.levels, antialias=self.antialias)
-        if self.embedding is not None:
-            # After the filter, which would ring at the jump of the coordinates.
-            fields = tuple(self.embedding(field) for field in fields)
+        size, padding = self._patch(shape)
+        names = mesh_names(self.patches)
+        fields = patching.pyramid(u, self.levels, antialias=self.antialias, spread=any(names))
+        lines = ()
+        if self.global_coordinates:
+            # Known to every device: as channels of the field they would be sent with the halos.
+            points = [patching.window_points(s, self.levels, p) for s, p in zip(shape, padding, strict=True)]
+            lines = tuple(jnp.asarray(line / s, u.dtype) for line, s in zip(points, shape, strict=True))
 
-        def local(trunk: Operator, fields: tuple[jax.Array, ...]) -> jax.Array:
-            return patching.stitch(trunk(patching.cut(fields, size, padding, names)), padding)
+        def local(trunk: Operator, fields: tuple[jax.Array, ...], lines: tuple[jax.Array, ...]) -> jax.Array:
+            patches = patching.cut(fields, size, padding, names)
+            if lines:
+                patches = patching.with_coordinates(patches, lines)
+            return patching.stitch(trunk(patches), padding)
 
-        return on_patches(local, self.trunk, fields, names)
+        return on_patches(local, self.trunk, fields, lines, names)
 
 
 def _resized(u: Float[Array, "b *space c"], shape: tuple[int, ...]) -> Float[Array, "b *outspace c"]:

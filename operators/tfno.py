@@ -51,10 +51,14 @@ class TFNO(Operator):
             **options,
         )
         self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, self.trunk.ndim
-        self.n_modes, self.padding = self.trunk.n_modes, self.trunk.padding
+        self.n_modes = self.trunk.n_modes
 
     def __call__(
         self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
     ) -> Float[Array, "*b_outspace co"]:
         """Apply the operator; see `Operator.__call__`."""
         return self.trunk(u, output_shape)
+
+    def check_grid(self, shape: tuple[int, ...]) -> None:
+        """Refuse to train on a grid that cannot hold the modes; see `Operator.check_grid`."""
+        self.trunk.check_grid(shape)

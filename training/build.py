@@ -214,6 +214,15 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
     if abstract.ndim != len(shape):
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
     abstract.check_grid(shape)
+    if max(run.mesh.patches, default=1) > 1:
+        patches = getattr(abstract, "patches", None)
+        if patches is None:
+            raise ValueError(
+                f"mesh.patches: got {run.mesh.patches} for {run.operator['_target_']}, wanted an operator on patches such as "
+                "operators.MGTFNO, or mesh.patches=[]"
+            )
+        if len(run.mesh.patches) > len(patches) or any(n % d for n, d in zip(patches, run.mesh.patches, strict=False)):
+            raise ValueError(f"mesh.patches: got {run.mesh.patches}, wanted divisors of the operator's patches {patches}")
     return create
 
 

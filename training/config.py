@@ -67,9 +67,20 @@ class Trainer:
 
 @dataclass
 class Mesh:
-    """Devices of the data axis; -1 for all."""
+    """How devices share the work.
+
+    Args:
+        data: devices that samples are split over; -1 for all that the patches leave.
+        patches: devices along every spatial axis that the patches of an operator such as MGTFNO are split over, for
+            fields too large for one device; empty for none.
+    """
 
     data: int = -1
+    patches: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if any(isinstance(count, int) and count < 1 for count in self.patches):
+            raise ValueError(f"mesh.patches: got {self.patches}, wanted positive numbers of devices")
 
 
 @dataclass

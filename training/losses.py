@@ -5,12 +5,13 @@ The training step takes the mean over the batch.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from operators.layers.patching import split as patches
 from spectral.grid import Grid
 from spectral.norms import inner_product
 from spectral.transforms import rfftn
@@ -119,6 +120,44 @@ class RelativeSobolev:
 
         error, size = norm(prediction - target), norm(target)
         return jnp.mean(error / (size + EPSILON), axis=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class PerPatch:
+    """A loss on every patch of the field by itself, averaged over the patches.
+
+    On every axis the field is cut into 2^levels patches, which have a boundary also where the domain has none. A
+    relative loss then weighs a calm patch as much as a lively one, and needs nothing of the patches beside it.
+
+    Args:
+        extent: side lengths of the domain.
+        loss: makes the loss of a patch, called with its `extent` and `periodic`, such as
+            `functools.partial(RelativeH1)`.
+        levels: as those of the operator on patches.
+        periodic: whether opposite sides of the domain are one; at levels 0 the patch is the domain.
+
+    Source: Kossaifi et al., "Multi-grid tensorized Fourier neural operator": training without stitching.
+    """
+
+    extent: tuple[float, ...]
+    loss: Callable[..., Callable[[Array, Array], Array]]
+    levels: int
+    periodic: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extent", tuple(self.extent))
+        if self.levels < 0:
+            raise ValueError(f"levels: got {self.levels}, wanted 0 or more")
+        self._of_patch  # what the loss refuses, it refuses now
+
+    @property
+    def _of_patch(self) -> Callable[[Array, Array], Array]:
+        extent = tuple(length / 2**self.levels for length in self.extent)
+        return self.loss(extent=extent, periodic=self.periodic and not self.levels)
+
+    def __call__(self, prediction: Float[Array, "*bxc"], target: Float[Array, "*bxc"]) -> Float[Array, "*b"]:
+        per_patch = self._of_patch(*(patches(v, len(self.extent), self.levels) for v in (prediction, target)))
+        return jnp.mean(per_patch, axis=tuple(range(-len(self.extent), 0)))
 
 
 def _space_axes(ndim: int, space: int) -> Sequence[int]:

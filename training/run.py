@@ -25,7 +25,7 @@ from .logging import RunLogger, quiet_libraries
 from .loop import fit, resident_train, stream_train
 from .metrics import standard_metrics
 from .preemption import stop_on_signal
-from .sharding import collectives, make_mesh, replicated
+from .sharding import DATA, collectives, make_mesh, over_samples, replicated
 from .step import TrainState, init_state, make_chunk, make_update, parameter_table, split_operator
 
 
@@ -119,13 +119,13 @@ def _prepare(settings: Run, config: dict[str, Any]) -> tuple[Run, dict[str, Any]
     """
     distributed.start(settings.distributed)
     distributed.agree(config)
-    mesh = make_mesh(settings.mesh.data)
-    settings = build.for_devices(settings, mesh.size)
+    mesh = make_mesh(settings.mesh.data, settings.mesh.patches)
+    settings = build.for_devices(settings, mesh.shape[DATA])
     # With trainer.per_device the mesh is part of what the run is.
     config = config | {"data": settings.data}
     build.check_components(settings)
     num_samples = build.build_splits(settings)["train"][1].samples
-    check_batches(num_samples, settings.data["batch_size"], mesh.size, settings.trainer.accumulate)
+    check_batches(num_samples, settings.data["batch_size"], mesh.shape[DATA], settings.trainer.accumulate)
     main = distributed.is_main()
     folder = distributed.together(lambda: directory.open_directory(settings, config, write=main))
     return settings, config, mesh, folder
@@ -186,7 +186,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     evaluator = Evaluator(
         lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
         standard_metrics(*domain),
-        mesh,
+        over_samples(mesh),
         settings.trainer.eval_batch_size or settings.data["batch_size"],
     )
     return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, table, num_params)

@@ -47,17 +47,18 @@ def make_update(
     accumulate: int = 1,
     ema_decay: float | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
-    """The map (state, batch) -> (state, metrics) of one optimizer step, data-parallel over the mesh.
+    """The map (state, batch) -> (state, metrics) of one optimizer step, parallel over the mesh.
 
     The loss is averaged over the devices *inside* the differentiated function, so that the gradient arrives
     already reduced; the transforms of each device see their own samples only, which keeps the step free of
-    gathers.
+    gathers. On a mesh with further axes the operator spreads samples and patches by itself, and the compiler divides the
+    loss as it finds the prediction.
 
     Args:
         model_of: parameters -> function of inputs [b, *space, c].
         loss: (prediction, target) -> one value per sample.
         optimizer: the optax transformation.
-        mesh: mesh with the data axis.
+        mesh: mesh with the data axis; others spread the patches of the operator.
         accumulate: micro-batches per step, computed one after the other.
         ema_decay: decay of the moving average of the parameters, or None; at step t no more than (1 + t) / (10 + t).
     """
@@ -69,21 +70,25 @@ def make_update(
         if accumulate == 1:
             value = batch_loss(params, x, y)
         else:
-            portions = [v.reshape(accumulate, -1, *v.shape[1:]) for v in (x, y)]
+            # Every accumulate-th sample, so that each portion lies on all devices like the batch.
+            portions = [jnp.moveaxis(v.reshape(-1, accumulate, *v.shape[1:]), 1, 0) for v in (x, y)]
             # Rematerialised: only one micro-batch's activations are alive at a time.
             micro_loss = jax.checkpoint(lambda portion: batch_loss(params, *portion))
             value = jnp.mean(jax.lax.map(micro_loss, tuple(portions)))
-        # On one device the reduction would copy every gradient.
-        return value if mesh.size == 1 else jax.lax.pmean(value, DATA)
+        return jax.lax.pmean(value, DATA) if by_hand else value
 
+    # On one device the reduction would copy every gradient.
+    by_hand = mesh.size > 1 and mesh.axis_names == (DATA,)
     gradient = jax.value_and_grad(mean_loss)
-    if mesh.size > 1:
+    if by_hand:
         gradient = jax.shard_map(
             gradient,
             mesh=mesh,
             in_specs=(PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
             out_specs=PartitionSpec(),
         )
+    elif mesh.size > 1:
+        gradient = _with_mesh(gradient, mesh)
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
         value, grads = gradient(state.params, *batch)
@@ -99,6 +104,16 @@ def make_update(
         return TrainState(state.step + 1, params, opt_state, ema), metrics
 
     return update
+
+
+def _with_mesh(function: Callable, mesh: Mesh) -> Callable:
+    """The function, traced with the mesh current, so that operators find its axes."""
+
+    def call(*args):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*args)
+
+    return call
 
 
 def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):

@@ -18,9 +18,10 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from spectral.filters import resize
+from spectral.transforms import forward, inverse
 
 
 def aligned_shape(shape: Sequence[int], levels: int) -> tuple[int, ...]:
@@ -48,24 +49,33 @@ def padding_points(shape: Sequence[int], fraction: Sequence[float | int]) -> tup
     return tuple(round(f * s) for f, s in zip(fraction, shape, strict=True))
 
 
-def pyramid(u: Float[Array, "b *space c"], levels: int, *, antialias: bool = False) -> tuple[Array, ...]:
+def pyramid(
+    u: Float[Array, "b *space c"], levels: int, *, antialias: bool = False, spread: bool = False
+) -> tuple[Array, ...]:
     """The field at every 1st, 2nd, ... 2^levels-th point of every axis.
 
     Args:
         u: samples of a periodic field, [b, *space, c].
         levels: coarse levels to add to the field.
-        antialias: remove what a level cannot hold (by a sharp spectral cut) before its points are taken, instead of
-            letting it alias into the level as the paper does.
+        antialias: keep only the waves below the Nyquist frequency of a level before its points are taken, instead of
+            letting the others alias into it as the paper does.
+        spread: whether spatial axes are spread over devices: filters by matrix products then, which need reductions of
+            the kept waves where an FFT would gather the field.
 
     Returns:
         levels + 1 fields, [b, *space / 2^l, c].
     """
     size = patch_size(u.shape[1:-1], levels)
-    axes = tuple(range(1, u.ndim - 1))
     coarse = [tuple(s * 2 ** (levels - level) for s in size) for level in range(1, levels + 1)]
-    if antialias:
-        return u, *(resize(u, shape, axes) for shape in coarse)
-    return u, *(_every(u, shape) for shape in coarse)
+    if not antialias:
+        return u, *(_every(u, shape) for shape in coarse)
+    axes, backend = tuple(range(1, u.ndim - 1)), "matmul" if spread else "auto"
+
+    def filtered(shape: tuple[int, ...]) -> Array:
+        kept = forward(u, [s - 1 for s in shape], axes=axes, backend=backend)
+        return inverse(kept, shape, axes=axes, backend=backend)
+
+    return u, *(filtered(shape) for shape in coarse)
 
 
 def _every(u: Array, shape: tuple[int, ...]) -> Array:
@@ -111,6 +121,35 @@ def cut(
     return jnp.concatenate(levels, axis=-1).transpose(order)
 
 
+def window_points(points: int, levels: int, padding: int) -> np.ndarray:
+    """Points of the whole axis in the windows of every patch: the index rule, int [patches, window, levels + 1]."""
+    patches = 2**levels
+    size = points // patches
+    windows = []
+    for level in range(levels + 1):
+        step = size // 2**level
+        first = np.arange(patches)[:, None] * step - (size - step + 1) // 2 - padding
+        windows.append((first + np.arange(size + 2 * padding)) % (points // 2**level) * 2**level)
+    return np.stack(windows, -1)
+
+
+def with_coordinates(patches: Float[Array, "b *patches_and_points c"], lines: Sequence[Array]) -> Array:
+    """Patches whose every level has the coordinates of its points as further channels.
+
+    Args:
+        patches: of `cut`.
+        lines: for every axis the coordinate of each window's points, [patches, window, levels + 1].
+    """
+    d, levels = len(lines), lines[0].shape[-1]
+    split = patches.reshape(*patches.shape[:-1], levels, patches.shape[-1] // levels)
+    channels = [split]
+    for j, line in enumerate(lines):
+        shape = [1] * (2 * d + 3)
+        shape[1 + j], shape[1 + d + j], shape[-2] = line.shape
+        channels.append(jnp.broadcast_to(line.astype(patches.dtype).reshape(shape), (*split.shape[:-1], 1)))
+    return jnp.concatenate(channels, axis=-1).reshape(*patches.shape[:-1], -1)
+
+
 def stitch(
     patches: Float[Array, "b *patches_and_points c"], padding: Sequence[int]
 ) -> Float[Array, "b *space c"]:
@@ -126,6 +165,20 @@ def stitch(
     shape = [v.shape[1 + j] * v.shape[1 + d + j] for j in range(d)]
     order = [0, *(axis for j in range(d) for axis in (1 + j, 1 + d + j)), 2 * d + 1]
     return v.transpose(order).reshape(v.shape[0], *shape, v.shape[-1])
+
+
+def split(u: Float[Array, "*b_space c"], ndim: int, levels: int) -> Float[Array, "*b_patches_points c"]:
+    """The patches of a field without padding or coarse levels, [*b, *patches, *size, c]; `stitch` undoes it.
+
+    Raises:
+        ValueError: where an axis does not divide by 2^levels.
+    """
+    n, batch, shape = 2**levels, u.shape[: -ndim - 1], u.shape[-ndim - 1 : -1]
+    if any(s % n for s in shape):
+        raise ValueError(f"patches of a grid {shape} with levels={levels}: wanted axes that divide by {n}")
+    v = u.reshape(*batch, *(k for s in shape for k in (n, s // n)), u.shape[-1])
+    b = len(batch)
+    return v.transpose(*range(b), *range(b, b + 2 * ndim, 2), *range(b + 1, b + 2 * ndim, 2), b + 2 * ndim)
 
 
 def extend(u: Array, axis: int, width: int, name: str | None = None) -> Array:
