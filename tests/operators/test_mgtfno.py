@@ -38,12 +38,11 @@ def multigrid(trunk, channels=1, **options):
 def test_a_halo_as_wide_as_the_stencil_gives_the_whole_field(levels):
     """Patches, halos and stitching without a seam; without a halo there is one."""
     u = sample(2, 16, 32, 3)
-    want = Stencil(3, 3, rngs=nnx.Rngs(0))(u)
-    got = multigrid(Stencil, 3, levels=levels, padding_fraction=(2 / 16, 2 / 32))(u)
-    np.testing.assert_array_equal(got, want)
-    seamed = multigrid(Stencil, 3, levels=levels, padding_fraction=0)(u)
+    want = apply(Stencil(3, 3, rngs=nnx.Rngs(0)), u)
+    got = apply(multigrid(Stencil, 3, levels=levels, padding_fraction=(2 / 16, 2 / 32)), u)
+    np.testing.assert_allclose(got, want, atol=1e-6)  # fused differently: round-off
+    seamed = apply(multigrid(Stencil, 3, levels=levels, padding_fraction=0), u)
     assert np.abs(seamed - want).max() > 0.1
-    np.testing.assert_array_equal(seamed[:, 2:7, 2:7], want[:, 2:7, 2:7] if levels == 1 else seamed[:, 2:7, 2:7])
 
 
 def test_no_levels_is_the_trunk():
@@ -79,7 +78,7 @@ def test_the_coarse_levels_are_seen():
     operator = build(lambda: multigrid(SMALL, levels=2, padding_fraction=0))
     assert np.abs(apply(operator, far) - apply(operator, u))[:, :8, :8].max() > 1e-3
     # An odd point lies on no coarse level.
-    odd = u.at[:, 21, 21].add(1.0)
+    odd = u.at[:, 21, 21].add(10.0)
     np.testing.assert_array_equal(apply(operator, odd)[:, :8, :8], apply(operator, u)[:, :8, :8])
     filtered = build(lambda: multigrid(SMALL, levels=2, padding_fraction=0, antialias=True))
     assert np.abs(apply(filtered, odd) - apply(filtered, u))[:, :8, :8].max() > 1e-3
@@ -104,6 +103,8 @@ def test_training_grids_are_checked_by_the_patch():
     operator.check_grid((64, 64))  # patches of 16 + 2 * 8 points
     with pytest.raises(ValueError, match=r"on a grid of shape \(8, 8\)"):
         operator.check_grid((16, 16))
+    with pytest.raises(ValueError, match=r"resize the field to \(64, 64\), or take fewer levels"):
+        operator.check_grid((60, 64))
 
 
 def test_bad_arguments():
