@@ -76,7 +76,9 @@ class MGTFNO(Operator):
         per_level = in_channels + (ndim if global_coordinates else 0)
         self.trunk = trunk(in_channels=per_level * (levels + 1), out_channels=out_channels, rngs=rngs)
         if self.trunk.ndim != ndim:
-            raise ValueError(f"trunk: got an operator of {self.trunk.ndim} axes, wanted {ndim}; set ndim or its n_modes")
+            raise ValueError(
+                f"trunk: got an operator of {self.trunk.ndim} axes, wanted {ndim}; set ndim or its n_modes"
+            )
 
     def __call__(
         self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None

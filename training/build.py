@@ -222,7 +222,9 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
                 "operators.MGTFNO, or mesh.patches=[]"
             )
         if len(run.mesh.patches) > len(patches) or any(n % d for n, d in zip(patches, run.mesh.patches, strict=False)):
-            raise ValueError(f"mesh.patches: got {run.mesh.patches}, wanted divisors of the operator's patches {patches}")
+            raise ValueError(
+                f"mesh.patches: got {run.mesh.patches}, wanted divisors of the operator's patches {patches}"
+            )
     return create
 
 

@@ -113,7 +113,9 @@ def cut(
             u = extend(u, 1 + j, -((steps[j] - size[j]) // 2) + padding[j], names[j])
         for j in reversed(range(d)):
             width = size[j] + 2 * padding[j]
-            windows = [jax.lax.slice_in_dim(u, i * steps[j], i * steps[j] + width, axis=1 + j) for i in range(counts[j])]
+            windows = [
+                jax.lax.slice_in_dim(u, i * steps[j], i * steps[j] + width, axis=1 + j) for i in range(counts[j])
+            ]
             u = jnp.stack(windows, axis=1 + j)
         levels.append(u)
     # [b, patches, points, patches, points, .., c] -> [b, patches, patches, .., points, points, .., c]
@@ -150,9 +152,7 @@ def with_coordinates(patches: Float[Array, "b *patches_and_points c"], lines: Se
     return jnp.concatenate(channels, axis=-1).reshape(*patches.shape[:-1], -1)
 
 
-def stitch(
-    patches: Float[Array, "b *patches_and_points c"], padding: Sequence[int]
-) -> Float[Array, "b *space c"]:
+def stitch(patches: Float[Array, "b *patches_and_points c"], padding: Sequence[int]) -> Float[Array, "b *space c"]:
     """The field of the patches of its level 0: the inverse of `cut`, padding dropped.
 
     Args:
