@@ -38,7 +38,7 @@ class Operator(nnx.Module):
         """
 
     def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to *train* on a grid that cannot hold the operator's modes: `n_modes` and `padding`, where it has them.
+        """Refuse to *train* on a grid that cannot hold the operator's `n_modes`, with its `padding` if it has any.
 
         Raises:
             ValueError: see `layers.modes.check_modes`.

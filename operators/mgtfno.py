@@ -21,8 +21,8 @@ class MGTFNO(Operator):
     both ends; the trunk takes levels + 1 times the channels (see `layers.patching`), and what it gives on the halo is
     dropped. The trunk sees a patch as periodic: the halo keeps that error off the patch. The domain is periodic.
 
-    Where a mesh with an axis "patch_x" ("patch_y", "patch_z") is current, the patches along that axis are spread over its
-    devices (see `layers.patch_mesh`).
+    Where a mesh with an axis "patch_x" ("patch_y", "patch_z") is current, the patches along that axis are spread over
+    its devices (see `layers.patch_mesh`).
 
     Args:
         in_channels: channels of the input, coordinates not counted.
@@ -41,12 +41,12 @@ class MGTFNO(Operator):
         ValueError: for negative levels or padding, or a trunk of another number of axes.
 
     Accuracy:
-        At levels 0 exactly the trunk. A grid that does not divide by 4^levels, on which `check_grid` refuses to train, is
-        resampled to the next one that does, and the output back, by the trigonometric interpolant; so is the output
-        for another `output_shape`.
+        At levels 0 exactly the trunk. A grid that does not divide by 4^levels, on which `check_grid` refuses to train,
+        is resampled to the next one that does, and the output back, by the trigonometric interpolant; so is the
+        output for another `output_shape`.
 
-    Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, 2023. Global coordinates as in
-        the paper; the neuraloperator library, 2.0, gives those of the patch alone.
+    Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, 2023. Global
+        coordinates as in the paper; the neuraloperator library, 2.0, gives those of the patch alone.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class MGTFNO(Operator):
         self.padding_fraction = tuple(float(f) for f in padding_fraction)
         if len(self.padding_fraction) != ndim or min(self.padding_fraction) < 0:
             raise ValueError(
-                f"padding_fraction: got {padding_fraction}, wanted one non-negative share of the axis, or {ndim} of them"
+                f"padding_fraction: got {padding_fraction}, wanted one non-negative share of the axis, or {ndim}"
             )
         if levels < 0:
             raise ValueError(f"levels: got {levels}, wanted 0 or more")

@@ -218,8 +218,8 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
         patches = getattr(abstract, "patches", None)
         if patches is None:
             raise ValueError(
-                f"mesh.patches: got {run.mesh.patches} for {run.operator['_target_']}, wanted an operator on patches such as "
-                "operators.MGTFNO, or mesh.patches=[]"
+                f"mesh.patches: got {run.mesh.patches} for {run.operator['_target_']}, wanted an operator on patches "
+                "such as operators.MGTFNO, or mesh.patches=[]"
             )
         if len(run.mesh.patches) > len(patches) or any(n % d for n, d in zip(patches, run.mesh.patches, strict=False)):
             raise ValueError(

@@ -132,7 +132,7 @@ class PerPatch:
     Args:
         extent: side lengths of the domain.
         loss: makes the loss of a patch, called with its `extent` and `periodic`, such as
-            `functools.partial(RelativeH1)`.
+            `RelativeH1`.
         levels: as those of the operator on patches.
         periodic: whether opposite sides of the domain are one; at levels 0 the patch is the domain.
 
@@ -148,15 +148,14 @@ class PerPatch:
         object.__setattr__(self, "extent", tuple(self.extent))
         if self.levels < 0:
             raise ValueError(f"levels: got {self.levels}, wanted 0 or more")
-        self._of_patch  # what the loss refuses, it refuses now
+        self._of_patch()  # what the loss refuses, it refuses now
 
-    @property
     def _of_patch(self) -> Callable[[Array, Array], Array]:
         extent = tuple(length / 2**self.levels for length in self.extent)
         return self.loss(extent=extent, periodic=self.periodic and not self.levels)
 
     def __call__(self, prediction: Float[Array, "*bxc"], target: Float[Array, "*bxc"]) -> Float[Array, "*b"]:
-        per_patch = self._of_patch(*(patches(v, len(self.extent), self.levels) for v in (prediction, target)))
+        per_patch = self._of_patch()(*(patches(v, len(self.extent), self.levels) for v in (prediction, target)))
         return jnp.mean(per_patch, axis=tuple(range(-len(self.extent), 0)))
 
 

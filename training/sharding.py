@@ -10,6 +10,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from operators.layers.patch_mesh import AXES as PATCH_AXES
 
 DATA = "data"
+_KINDS = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+_COLLECTIVE = re.compile(rf"= (.*?) ({'|'.join(_KINDS)})(?:-start)?\(")
 
 
 def make_mesh(data: int = -1, patches: Sequence[int] = ()) -> Mesh:
@@ -30,7 +32,7 @@ def make_mesh(data: int = -1, patches: Sequence[int] = ()) -> Mesh:
         raise ValueError(f"mesh.data: got {data}{also}, wanted 1 to {available} devices, or -1 for all")
     if jax.process_count() > 1 and count < available:
         raise ValueError(
-            f"mesh: got {count} devices with {jax.process_count()} processes, wanted all {available}: every process has some"
+            f"mesh: got {count} devices with {jax.process_count()} processes, wanted {available}: all of them have some"
         )
     sizes, names = (rows, *patches), (DATA, *PATCH_AXES[: len(patches)])
     # Auto axes: JAX's default of explicit ones refuses ordinary array code.
@@ -54,6 +56,14 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
 
 def collectives(hlo: str) -> dict[str, int]:
     """How many collectives of each kind a compiled program holds."""
-    kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
-    counts = {kind: len(re.findall(rf" {kind}(?:-start)?\(", hlo)) for kind in kinds}
-    return {kind: count for kind, count in counts.items() if count}
+    return {kind: len(sizes) for kind, sizes in traffic(hlo).items()}
+
+
+def traffic(hlo: str) -> dict[str, list[int]]:
+    """Bytes on one device of what every collective of a compiled program gives, by kind."""
+    found: dict[str, list[int]] = {}
+    for shapes, kind in _COLLECTIVE.findall(hlo):
+        arrays = re.findall(r"([a-z]+)(\d+)?[a-z\d]*\[([\d,]*)\]", shapes)
+        sizes = [math.prod(map(int, filter(None, shape.split(",")))) * int(bits or 8) // 8 for _, bits, shape in arrays]
+        found.setdefault(kind, []).append(sum(sizes))
+    return found

@@ -51,8 +51,8 @@ def make_update(
 
     The loss is averaged over the devices *inside* the differentiated function, so that the gradient arrives
     already reduced; the transforms of each device see their own samples only, which keeps the step free of
-    gathers. On a mesh with further axes the operator spreads samples and patches by itself, and the compiler divides the
-    loss as it finds the prediction.
+    gathers. On a mesh with further axes the operator spreads samples and patches by itself, and the compiler divides
+    the loss as it finds the prediction.
 
     Args:
         model_of: parameters -> function of inputs [b, *space, c].

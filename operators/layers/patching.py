@@ -10,8 +10,8 @@ So level l sees 2^l times the extent of the patch, and level L the whole domain.
 The functions also run inside `jax.shard_map` on the part of the field that one device holds: a window then takes what
 it needs from the neighbours by collective-permute, and one device is the ring of length one.
 
-Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, 2023; the rule is that of
-    the neuraloperator library, where H has to divide by 4^L (it drifts, or fails, on other grids).
+Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, 2023; the rule is that
+    of the neuraloperator library, where H has to divide by 4^L (it drifts, or fails, on other grids).
 """
 
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ def patch_size(shape: Sequence[int], levels: int) -> tuple[int, ...]:
     """
     if levels < 0 or tuple(shape) != aligned_shape(shape, levels):
         raise ValueError(
-            f"patches of a grid {tuple(shape)} with levels={levels}: wanted levels >= 0 and axes that divide by 4^levels; "
-            f"resize the field to {aligned_shape(shape, max(levels, 0))}, or take fewer levels"
+            f"patches of a grid {tuple(shape)} with levels={levels}: wanted levels >= 0 and axes that divide by "
+            f"4^levels; resize the field to {aligned_shape(shape, max(levels, 0))}, or take fewer levels"
         )
     return tuple(s // 2**levels for s in shape)
 

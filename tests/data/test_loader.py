@@ -69,6 +69,16 @@ def test_batches_are_the_rows(samples, devices, replicated):
         assert [shard.data.shape[0] for shard in x.addressable_shards] == [BATCH // devices] * devices
 
 
+@pytest.mark.parametrize("replicated", [True, False])
+def test_further_axes_of_the_mesh_split_space(samples, replicated):
+    space = jax.make_mesh((2, 2), ("data", "patch_x"), axis_types=(AxisType.Auto,) * 2, devices=jax.devices()[:4])
+    loader = ResidentLoader(samples, BATCH, 5, space, replicated=replicated)
+    x, _ = jax.jit(loader.fetch)(loader.data(3), 3)
+    assert np.array_equal(x, samples.x[np.asarray(loader.indices(3))])
+    for shard in (x, loader.data(3)[0]):
+        assert shard.addressable_shards[0].data.shape[1:3] == (6, 10)
+
+
 def test_what_travels(samples):
     """Nothing from a replicated set; one reduce-scatter per array, of a batch, from a split one."""
     for replicated, wanted in ((True, 0), (False, 2)):

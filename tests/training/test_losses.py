@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from training.losses import RelativeH1, RelativeL2, RelativeSobolev
+from training.losses import PerPatch, RelativeH1, RelativeL2, RelativeSobolev
 
 TWO_PI = 2 * np.pi
 
@@ -95,8 +95,30 @@ def test_h1_with_boundaries_takes_the_gradient_along_every_axis():
     np.testing.assert_allclose(found, [np.sqrt(np.mean(error**2) + 10)], rtol=1e-5)
 
 
+def test_per_patch_weighs_calm_and_lively_patches_alike():
+    """A tenth of error in one patch of four, whatever the field is there; the whole field's loss sees the lively one."""
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=(2, 8, 12, 1))
+    target[:, 4:, 6:] *= 100
+    error = np.zeros_like(target)
+    error[0, 4:, 6:], error[1, :4, :6] = 0.1 * target[0, 4:, 6:], 0.1 * target[1, :4, :6]
+    pair = [jnp.asarray(v, jnp.float32) for v in (target + error, target)]
+    loss = PerPatch((1.0, 2.0), RelativeL2, levels=1)
+    np.testing.assert_allclose(loss(*pair), [0.025, 0.025], rtol=1e-5)
+    whole = RelativeL2((1.0, 2.0))(*pair)
+    assert whole[0] > 0.099 and whole[1] < 1e-3
+    # Differences end at the seams, and are those of the patch's own size.
+    quarter = RelativeH1((0.5, 1.0), periodic=False)
+    wanted = sum(quarter(*(v[:, i : i + 4, j : j + 6] for v in pair)) for i in (0, 4) for j in (0, 6)) / 4
+    np.testing.assert_allclose(PerPatch((1.0, 2.0), RelativeH1, 1)(*pair), wanted, rtol=1e-5)
+
+
 def test_what_needs_a_periodic_domain_says_so():
     with pytest.raises(ValueError, match="wanted a periodic domain; use l2 or h1"):
         RelativeSobolev((1.0,), periodic=False)
+    with pytest.raises(ValueError, match="wanted a periodic domain"):
+        PerPatch((1.0,), RelativeSobolev, 1)
+    with pytest.raises(ValueError, match="levels: got -1"):
+        PerPatch((1.0,), RelativeL2, -1)
     with pytest.raises(ValueError, match="at least 3"):
         RelativeH1((1.0,), periodic=False)(jnp.ones((1, 2, 1)), jnp.ones((1, 2, 1)))
