@@ -96,7 +96,7 @@ def test_h1_with_boundaries_takes_the_gradient_along_every_axis():
 
 
 def test_per_patch_weighs_calm_and_lively_patches_alike():
-    """A tenth of error in one patch of four, whatever the field is there; the whole field's loss sees the lively one."""
+    """A tenth of error in one patch of four, whatever the field is there; the whole field's loss sees the lively."""
     rng = np.random.default_rng(0)
     target = rng.normal(size=(2, 8, 12, 1))
     target[:, 4:, 6:] *= 100
