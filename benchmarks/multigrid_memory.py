@@ -65,7 +65,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for samples, levels, data, patches in CASES:
         program = compiled(samples, levels, data, patches)
-        memory, moved = program.memory_analysis(), traffic(program.as_text())
+        memory, moved = program.memory_analysis(), traffic(program.as_text() or "")
+        assert memory is not None  # every backend of ours reports it
         held = (memory.temp_size_in_bytes + memory.argument_size_in_bytes) / 2**20
         halos, sums = (sum(moved.pop(kind, [])) / 2**10 for kind in ("collective-permute", "all-reduce"))
         devices = f"{data}, {'x'.join(map(str, patches)) or '–'}"

@@ -7,9 +7,12 @@ rescaling by hand.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import jax
 from flax import nnx
+
+_Module = TypeVar("_Module", bound=nnx.Module)
 
 DATA, AXES = "data", ("patch_x", "patch_y", "patch_z")
 
@@ -39,8 +42,8 @@ def _sizes() -> dict[str, int]:
 
 
 def on_patches(
-    function: Callable[[nnx.Module, tuple[jax.Array, ...], tuple[jax.Array, ...]], jax.Array],
-    module: nnx.Module,
+    function: Callable[[_Module, tuple[jax.Array, ...], tuple[jax.Array, ...]], jax.Array],
+    module: _Module,
     fields: tuple[jax.Array, ...],
     lines: tuple[jax.Array, ...],
     names: Sequence[str | None],

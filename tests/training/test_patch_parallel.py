@@ -27,7 +27,6 @@ H1 = RelativeH1((6.0, 7.0))
 PATCHES = PerPatch((6.0, 7.0), RelativeH1, LEVELS)
 
 
-@functools.cache
 def step(loss, data, patches, antialias):
     """Loss, gradients and program of one step of a tensorised trunk, in float64."""
     trunk = functools.partial(TFNO, (4, 4), hidden_channels=4, n_layers=1, use_channel_mlp=False, rank=0.5)
@@ -58,7 +57,7 @@ def step(loss, data, patches, antialias):
 )
 def test_eight_devices_equal_one(x64, loss, data, patches, antialias):
     """The same loss and the same gradients, as they are."""
-    wanted, wanted_grads, _ = step(loss, 1, (), antialias)
+    wanted, wanted_grads, alone = step(loss, 1, (), antialias)
     found, grads, program = step(loss, data, patches, antialias)
     # Round-off of float64; the gradient is read off an update of parameters of order 1.
     assert found == pytest.approx(wanted, rel=1e-13)
@@ -73,12 +72,9 @@ def test_eight_devices_equal_one(x64, loss, data, patches, antialias):
     sent = traffic(hlo)["collective-permute"]
     field = BATCH // data * np.prod(SHAPE) * 8
     assert max(sent) <= field / max(patches)  # a part of a device, with the halo of the other axis at most
-
-
-def test_every_device_holds_its_part_of_the_memory(x64):
-    """Temporaries of the compiled step: patches overlap, so eight devices hold more than an eighth each."""
-    one, eight = (step(H1, 1, patches, False)[2].memory_analysis() for patches in ((), (4, 2)))
-    assert eight.temp_size_in_bytes < one.temp_size_in_bytes / 5
+    # Padded patches overlap, so eight devices hold more than an eighth each.
+    held = [p.memory_analysis().temp_size_in_bytes for p in (alone, program)]
+    assert held[1] < held[0] / 5
 
 
 def start(place, run_id, *more):
