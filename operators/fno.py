@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from flax import nnx
@@ -14,7 +15,6 @@ from .layers.embeddings import GridEmbedding
 from .layers.fno_block import FNOBlock
 from .layers.modes import as_modes
 from .layers.padding import DomainPadding
-from .layers.ranks import Rank
 
 
 class FNO(Operator):
@@ -33,24 +33,17 @@ class FNO(Operator):
         projection_channel_ratio: hidden width of Q over hidden_channels.
         positional_embedding: "grid" appends the coordinates in [0, 1) of every axis to the input; None does not.
         non_linearity: activation, exact GELU by default.
-        norm: "group_norm", "instance_norm" or None, after the convolution and after the MLP of every block.
-        norm_groups: groups of the group norm.
-        use_channel_mlp: whether blocks have a channel MLP.
-        channel_mlp_expansion: its hidden width over hidden_channels.
-        channel_mlp_skip: skip around it: "soft-gating", "linear", "identity" or None.
-        fno_skip: skip around the convolution, likewise.
         domain_padding: share of every axis to add as zeros around the lifted input, for functions that are not
             periodic; one number or one per axis.
         domain_padding_mode: "symmetric" pads both ends, "one-sided" the far end.
-        factorization: spectral weights: None for dense, "Tucker", "CP", "TT".
-        rank: share of the dense parameter count (float), or ranks (integers).
-        implementation: how factorised weights are applied: "auto", "factorized" or "reconstructed".
-        spectral_dtype: "f32" or "bf16", precision of the operands of the spectral mixing.
-        compat: "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
-            blocks apply norm and activation twice; the channel MLP has a GELU whatever `non_linearity` is; a grid with
-            an odd number of modes, fewer than the even number stored, pairs them with the rows one below.
         remat: recompute every block in the backward pass, so that only the inputs of the blocks are kept.
         rngs: random streams.
+        **block_options: of every block, see `FNOBlock`: preactivation, stabilizer, norm, norm_groups, ada_in_features,
+            use_channel_mlp, channel_mlp_expansion, channel_mlp_skip, fno_skip; and of its convolution, see
+            `SpectralConv`: separable, factorization, rank, implementation, spectral_dtype; and of both, compat:
+            "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
+            blocks apply norm and activation twice; the channel MLP has a GELU whatever `non_linearity` is; a grid
+            with an odd number of modes, fewer than the even number stored, pairs them with the rows one below.
 
     Raises:
         ValueError: for names, counts or ratios that make no operator; the message says what was wanted.
@@ -75,21 +68,11 @@ class FNO(Operator):
         projection_channel_ratio: int | float = 2,
         positional_embedding: str | None = "grid",
         non_linearity: Callable = gelu,
-        norm: str | None = None,
-        norm_groups: int = 1,
-        use_channel_mlp: bool = True,
-        channel_mlp_expansion: int | float = 0.5,
-        channel_mlp_skip: str | None = "soft-gating",
-        fno_skip: str | None = "linear",
         domain_padding: int | float | Sequence[int | float] | None = None,
         domain_padding_mode: str = "symmetric",
-        factorization: str | None = None,
-        rank: Rank = 1.0,
-        implementation: str = "auto",
-        spectral_dtype: str = "f32",
-        compat: str | None = None,
         remat: bool = False,
         rngs: nnx.Rngs,
+        **block_options: Any,
     ) -> None:
         self.n_modes = as_modes(n_modes)
         self.ndim = len(self.n_modes)
@@ -107,61 +90,67 @@ class FNO(Operator):
         make_mlp = functools.partial(ChannelMLP, non_linearity=non_linearity, rngs=rngs)
         lifted = in_channels + (self.ndim if self.embedding is not None else 0)
         self.lifting = make_mlp(lifted, hidden_channels, int(lifting_channel_ratio * hidden_channels))
+        make_block = functools.partial(FNOBlock, hidden_channels, self.n_modes, non_linearity=non_linearity, rngs=rngs)
         self.blocks = nnx.List(
-            [
-                FNOBlock(
-                    hidden_channels,
-                    self.n_modes,
-                    activate=layer < n_layers - 1,
-                    non_linearity=non_linearity,
-                    norm=norm,
-                    norm_groups=norm_groups,
-                    use_channel_mlp=use_channel_mlp,
-                    channel_mlp_expansion=channel_mlp_expansion,
-                    channel_mlp_skip=channel_mlp_skip,
-                    fno_skip=fno_skip,
-                    factorization=factorization,
-                    rank=rank,
-                    implementation=implementation,
-                    spectral_dtype=spectral_dtype,
-                    compat=compat,
-                    rngs=rngs,
-                )
-                for layer in range(n_layers)
-            ]
+            [make_block(activate=layer < n_layers - 1, **block_options) for layer in range(n_layers)]
         )
         self.projection = make_mlp(hidden_channels, out_channels, int(projection_channel_ratio * hidden_channels))
 
     def __call__(
-        self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
+        self,
+        u: Float[Array, "*b_space ci"],
+        output_shape: tuple[int, ...] | None = None,
+        embedding: Float[Array, "*b e"] | None = None,
     ) -> Float[Array, "*b_outspace co"]:
-        """Apply the operator; see `Operator.__call__`. Another `output_shape` is produced by the last block."""
+        """Apply the operator; see `Operator.__call__`. Another `output_shape` is produced by the last block.
+
+        Args:
+            u: samples of the input, [*b, *space, in_channels].
+            output_shape: grid of the output, by default that of the input.
+            embedding: [e] for all samples or [*b, e]; what the adaptive instance norm depends on, with that norm only.
+        """
         if u.ndim < self.ndim + 1 or u.shape[-1] != self.in_channels:
             raise ValueError(
                 f"u: got shape {u.shape}, wanted [*batch, {self.ndim} spatial axes, {self.in_channels} channels]"
             )
+        if embedding is not None and not self.blocks[0].adaptive:
+            raise ValueError('embedding: got one, wanted none: it is for norm="ada_in"')
         batch, shape = u.shape[: -self.ndim - 1], u.shape[-self.ndim - 1 : -1]
         target = shape if output_shape is None else tuple(output_shape)
         x = u.reshape(-1, *u.shape[-self.ndim - 1 :])
+        if embedding is not None and embedding.ndim > 1:
+            embedding = embedding.reshape(-1, embedding.shape[-1])
         if self.embedding is not None:
             x = self.embedding(x)
         x = self.lifting(x)
         if self.padding is not None:
             x = self.padding.pad(x)
         for block in self.blocks[:-1]:
-            x = self._apply(block, x)
+            x = self._apply(block, x, None, embedding)
         inner = None if target == shape else target
         if inner is not None and self.padding is not None:
             inner = self.padding.padded_shape(target)
-        x = self._apply(self.blocks[-1], x, inner)
+        x = self._apply(self.blocks[-1], x, inner, embedding)
         if self.padding is not None:
             x = self.padding.crop(x, target)
         y = self.projection(x)
         return y.reshape(*batch, *y.shape[1:])
 
     def _apply(
-        self, block: FNOBlock, x: Float[Array, "b *space c"], output_shape: tuple[int, ...] | None = None
+        self,
+        block: FNOBlock,
+        x: Float[Array, "b *space c"],
+        output_shape: tuple[int, ...] | None,
+        embedding: Float[Array, "*b e"] | None,
     ) -> Float[Array, "b *outspace c"]:
         if not self.remat:
-            return block(x, output_shape)
-        return jax.checkpoint(lambda block, x: block(x, output_shape))(block, x)
+            return block(x, output_shape, embedding)
+
+        def run(block: FNOBlock, x: Array, embedding: Array | None) -> tuple[Array, nnx.State]:
+            y = block(x, output_shape, embedding)
+            return y, nnx.state(block, nnx.BatchStat)
+
+        # The block inside is a copy: its running statistics come out beside the result.
+        y, statistics = jax.checkpoint(run)(block, x, embedding)
+        nnx.update(block, statistics)
+        return y

@@ -54,10 +54,13 @@ class TFNO(Operator):
         self.n_modes = self.trunk.n_modes
 
     def __call__(
-        self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
+        self,
+        u: Float[Array, "*b_space ci"],
+        output_shape: tuple[int, ...] | None = None,
+        embedding: Float[Array, "*b e"] | None = None,
     ) -> Float[Array, "*b_outspace co"]:
-        """Apply the operator; see `Operator.__call__`."""
-        return self.trunk(u, output_shape)
+        """Apply the operator; see `FNO.__call__`."""
+        return self.trunk(u, output_shape, embedding)
 
     def check_grid(self, shape: tuple[int, ...]) -> None:
         """Refuse to train on a grid that cannot hold the modes; see `Operator.check_grid`."""

@@ -15,14 +15,28 @@ import jax
 DATA, SPACE = "data", "space"
 
 
-def _auto_size(name: str) -> int:
-    """Devices along a mesh axis that the compiler is free to use; 1 without such an axis."""
+def _size(name: str, manual: bool) -> int:
+    """Devices along a mesh axis, if it is one inside `jax.shard_map` (manual) or one outside; else 1."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty or name not in mesh.axis_names:
         return 1
-    if mesh.axis_types[mesh.axis_names.index(name)] == jax.sharding.AxisType.Manual:
-        return 1
-    return mesh.shape[name]
+    is_manual = mesh.axis_types[mesh.axis_names.index(name)] == jax.sharding.AxisType.Manual
+    return mesh.shape[name] if is_manual == manual else 1
+
+
+def _auto_size(name: str) -> int:
+    """Devices along a mesh axis that the compiler is free to use; 1 without such an axis."""
+    return _size(name, manual=False)
+
+
+def count_over_devices() -> int:
+    """How many devices hold a part of the batch each, where one part is seen here (inside `jax.shard_map`); else 1."""
+    return _size(DATA, manual=True)
+
+
+def mean_over_devices(x: jax.Array) -> jax.Array:
+    """The mean of x over the parts of the batch, where this code sees one of them; else x."""
+    return x if count_over_devices() == 1 else jax.lax.pmean(x, DATA)
 
 
 def space_is_sharded() -> bool:

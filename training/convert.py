@@ -82,7 +82,7 @@ def _write(settings: Run, config: dict[str, Any], state_dict: dict[str, Any]) ->
 
     from . import build, directory
     from .checkpoint import Checkpointer
-    from .step import init_state
+    from .step import init_state, statistics_of
 
     build.check_components(settings)
     train = build.build_datasets(settings).train
@@ -92,7 +92,8 @@ def _write(settings: Run, config: dict[str, Any], state_dict: dict[str, Any]) ->
     params = jax.tree.map(jnp.asarray, nnx.to_pure_dict(nnx.state(operator, nnx.Param)))
     # Any number of steps: it decides the schedule, not the state.
     optimizer, _ = build.build_optimizer(settings, total_steps=2)
-    state = init_state(params, optimizer, settings.trainer.ema_decay is not None)
+    statistics = jax.tree.map(jnp.asarray, statistics_of(operator))
+    state = init_state(params, optimizer, settings.trainer.ema_decay is not None, statistics)
 
     folder = directory.open_directory(settings, config, write=True)
     directory.write_normalizers(folder, *build.build_normalizers(settings, train))

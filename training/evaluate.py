@@ -109,7 +109,7 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     from .metrics import standard_metrics
     from .restore import restore
     from .sharding import make_mesh, replicated
-    from .step import split_operator
+    from .step import split_operator, statistics_of
 
     available = jax.device_count()
     if settings.devices != -1 and not 1 <= settings.devices <= available:
@@ -118,22 +118,26 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     sets, trained_on = _read_sets(settings, run)
     first = next(iter(sets.values()))
     create = build.build_operator(run, trained_on, (first.x.shape[-1], first.y.shape[-1]))
-    model_of, shapes = split_operator(nnx.eval_shape(create, jax.random.key(0)))
-    template = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), shapes)
+    operator = nnx.eval_shape(create, jax.random.key(0))
+    model_of, shapes = split_operator(operator)
     name = "params" if run.trainer.ema_decay is None else "ema"
+    template = jax.tree.map(
+        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)),
+        {name: shapes, "statistics": statistics_of(operator)},
+    )
     # Reading only: a run that still trains in that folder is left alone.
-    restored = restore(folder / "checkpoints", {name: template}, which=settings.which)
+    restored = restore(folder / "checkpoints", template, which=settings.which)
     assert restored is not None
     inputs, targets = directory.read_normalizers(folder)
     evaluator = Evaluator(
-        lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
+        lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))),
         standard_metrics(first.metadata.extent, first.metadata.periodic),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
     result: dict[str, Any] = {"step": restored.step}
     for title, samples in sets.items():
-        scores = evaluator(restored.state[name], samples)
+        scores = evaluator((restored.state[name], restored.state["statistics"]), samples)
         result |= {f"{title}/{metric}": value for metric, value in scores.items()}
     return result, list(sets)
 

@@ -26,7 +26,15 @@ from .loop import fit, resident_train, stream_train
 from .metrics import standard_metrics
 from .preemption import stop_on_signal
 from .sharding import DATA, collectives, make_mesh, over_samples, replicated
-from .step import TrainState, init_state, make_chunk, make_update, parameter_table, split_operator
+from .step import (
+    TrainState,
+    init_state,
+    make_chunk,
+    make_update,
+    parameter_table,
+    split_operator,
+    statistics_of,
+)
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -167,24 +175,26 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     domain = train_set.metadata.extent, train_set.metadata.periodic
     loss = build.build_loss(settings, *domain)
     update = make_update(
-        lambda params: lambda x: model_of(params)(inputs.encode(x)),
+        model_of,
         lambda prediction, y: loss(prediction, targets.encode(y)),
         optimizer,
         mesh,
+        encode=inputs.encode,
         accumulate=settings.trainer.accumulate,
         ema_decay=settings.trainer.ema_decay,
     )
 
     def fresh_state(key: jax.Array) -> TrainState:
-        params = nnx.to_pure_dict(nnx.state(create(key), nnx.Param))
-        return init_state(params, optimizer, settings.trainer.ema_decay is not None)
+        operator = create(key)
+        params = nnx.to_pure_dict(nnx.state(operator, nnx.Param))
+        return init_state(params, optimizer, settings.trainer.ema_decay is not None, statistics_of(operator))
 
     make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
     shape = jax.eval_shape(make_state, key)
     train, report = _compile(update, loader, shape, settings, mesh)
     logger.message(report)
     evaluator = Evaluator(
-        lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
+        lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))),
         standard_metrics(*domain),
         over_samples(mesh),
         settings.trainer.eval_batch_size or settings.data["batch_size"],
@@ -236,8 +246,8 @@ def _scores(evaluator: Evaluator, state: TrainState, named, logger: RunLogger) -
 
 
 def _averaged(state: TrainState):
-    """The parameters that are evaluated: the moving average where one is kept."""
-    return state.params if state.ema is None else state.ema
+    """What is evaluated: the parameters, their moving average where one is kept, and the running statistics."""
+    return (state.params if state.ema is None else state.ema), state.statistics
 
 
 def _timings(folder: Path, batch_size: int, resumed_from: int, total: float) -> dict[str, float | None]:

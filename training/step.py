@@ -24,26 +24,31 @@ class TrainState(NamedTuple):
         params: trainable parameters.
         opt_state: state of the optax transformation.
         ema: exponential moving average of the parameters, or None.
+        statistics: running statistics of the operator's batch norms, or None where it has none.
     """
 
     step: Int32[Array, ""]
     params: PyTree
     opt_state: PyTree
     ema: PyTree
+    statistics: PyTree = None
 
 
-def init_state(params: PyTree, optimizer: optax.GradientTransformation, ema: bool) -> TrainState:
+def init_state(
+    params: PyTree, optimizer: optax.GradientTransformation, ema: bool, statistics: PyTree = None
+) -> TrainState:
     """The state before the first step."""
     average = jax.tree.map(jnp.array, params) if ema else None
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average)
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, statistics)
 
 
 def make_update(
-    model_of: Callable[[PyTree], Callable[[Array], Array]],
+    model_of: Callable[..., Callable[[Array], Array]],
     loss: Callable[[Array, Array], Array],
     optimizer: optax.GradientTransformation,
     mesh: Mesh,
     *,
+    encode: Callable[[Array], Array] = lambda x: x,
     accumulate: int = 1,
     ema_decay: float | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
@@ -55,43 +60,51 @@ def make_update(
     the loss as it finds the prediction.
 
     Args:
-        model_of: parameters -> function of inputs [b, *space, c].
+        model_of: parameters -> function of inputs [b, *space, c]; where the state holds running statistics, a function
+            of parameters and statistics that makes an operator, whose statistics the call brings up to date.
         loss: (prediction, target) -> one value per sample.
         optimizer: the optax transformation.
         mesh: mesh with the data axis; others spread the patches of the operator.
+        encode: applied to the inputs first.
         accumulate: micro-batches per step, computed one after the other.
         ema_decay: decay of the moving average of the parameters, or None; at step t no more than (1 + t) / (10 + t).
     """
 
-    def batch_loss(params, x, y):
-        return jnp.mean(loss(model_of(params)(x), y))
+    def batch_loss(params, statistics, x, y):
+        model = model_of(params) if statistics is None else model_of(params, statistics)
+        value = jnp.mean(loss(model(encode(x)), y))
+        if statistics is None:
+            return value, None
+        assert isinstance(model, nnx.Module)
+        return value, statistics_of(model)
 
-    def mean_loss(params, x, y):
+    def mean_loss(params, statistics, x, y):
         if accumulate == 1:
-            value = batch_loss(params, x, y)
+            value, statistics = batch_loss(params, statistics, x, y)
         else:
             # Every accumulate-th sample, so that each portion lies on all devices like the batch.
-            portions = [jnp.moveaxis(v.reshape(-1, accumulate, *v.shape[1:]), 1, 0) for v in (x, y)]
+            portions = tuple(jnp.moveaxis(v.reshape(-1, accumulate, *v.shape[1:]), 1, 0) for v in (x, y))
             # Rematerialised: only one micro-batch's activations are alive at a time.
-            micro_loss = jax.checkpoint(lambda portion: batch_loss(params, *portion))
-            value = jnp.mean(jax.lax.map(micro_loss, tuple(portions)))
-        return jax.lax.pmean(value, DATA) if by_hand else value
+            micro_loss = jax.checkpoint(lambda statistics, portion: batch_loss(params, statistics, *portion)[::-1])
+            statistics, values = jax.lax.scan(micro_loss, statistics, portions)
+            value = jnp.mean(values)
+        return jax.lax.pmean(value, DATA) if by_hand else value, statistics
 
     # On one device the reduction would copy every gradient.
     by_hand = mesh.size > 1 and mesh.axis_names == (DATA,)
-    gradient = jax.value_and_grad(mean_loss)
+    gradient = jax.value_and_grad(mean_loss, has_aux=True)
     if by_hand:
         gradient = jax.shard_map(
             gradient,
             mesh=mesh,
-            in_specs=(PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
+            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
             out_specs=PartitionSpec(),
         )
     elif mesh.size > 1:
         gradient = _with_mesh(gradient, mesh)
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
-        value, grads = gradient(state.params, *batch)
+        (value, statistics), grads = gradient(state.params, state.statistics, *batch)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
@@ -101,7 +114,7 @@ def make_update(
             decay = jnp.minimum(ema_decay, (1 + step) / (10 + step))
             ema = optax.incremental_update(params, ema, 1 - decay)
         metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)}
-        return TrainState(state.step + 1, params, opt_state, ema), metrics
+        return TrainState(state.step + 1, params, opt_state, ema, statistics), metrics
 
     return update
 
@@ -140,26 +153,40 @@ def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
     return jax.jit(chunk, donate_argnums=0)
 
 
-def split_operator(operator: nnx.Module) -> tuple[Callable[[PyTree], nnx.Module], PyTree]:
+def split_operator(operator: nnx.Module) -> tuple[Callable[..., nnx.Module], PyTree]:
     """Parameters of an operator as a pure dictionary, and the function that puts an operator back around them.
 
+    Returns:
+        `model_of(params, statistics=None, evaluate=False)`, which needs the running statistics where the operator has
+        some (`statistics_of`), and with `evaluate` makes the operator use them instead of those of the batch; and
+        the parameters.
+
     Raises:
-        ValueError: where the operator holds state besides parameters, which a training step would lose.
+        ValueError: where the operator holds state besides parameters and running statistics (`nnx.BatchStat`), which
+            a training step would lose.
     """
-    graph, params, rest = nnx.split(operator, nnx.Param, ...)
+    graph, *templates, rest = nnx.split(operator, nnx.Param, nnx.BatchStat, ...)
     if jax.tree.leaves(rest):
         raise ValueError(
-            f"operator: got state besides parameters, {sorted(map(str, nnx.to_flat_state(rest)))}, wanted none; use "
-            "a normalisation without running statistics"
+            f"operator: got state besides parameters and running statistics, "
+            f"{sorted(map(str, nnx.to_flat_state(rest)))}, wanted none; keep such state in nnx.BatchStat variables"
         )
-    template = params
 
-    def model_of(values: PyTree) -> nnx.Module:
-        state = jax.tree.map(lambda leaf: leaf, template)
-        nnx.replace_by_pure_dict(state, values)
-        return nnx.merge(graph, state, rest)
+    def model_of(params: PyTree, statistics: PyTree = None, *, evaluate: bool = False) -> nnx.Module:
+        states = [jax.tree.map(lambda leaf: leaf, template) for template in templates]
+        for state, values in zip(states, (params, statistics or {}), strict=True):
+            nnx.replace_by_pure_dict(state, values)
+        model = nnx.merge(graph, *states, rest)
+        if evaluate:
+            model.eval()
+        return model
 
-    return model_of, nnx.to_pure_dict(params)
+    return model_of, nnx.to_pure_dict(templates[0])
+
+
+def statistics_of(operator: nnx.Module) -> PyTree:
+    """Running statistics of an operator as a pure dictionary, or None where it has none."""
+    return nnx.to_pure_dict(nnx.state(operator, nnx.BatchStat)) or None
 
 
 def parameter_table(params: PyTree) -> dict[str, tuple[int, ...]]:

@@ -1,7 +1,9 @@
 """One Fourier layer: spectral convolution, pointwise skip, channel MLP."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -11,7 +13,6 @@ from .activations import gelu
 from .channel_mlp import ChannelMLP
 from .compat import NEURALOP2
 from .norms import make_norm
-from .ranks import Rank
 from .skips import make_skip
 from .spectral_conv import SpectralConv
 
@@ -22,23 +23,32 @@ class FNOBlock(nnx.Module):
     K is a spectral convolution, S and T are pointwise skips. Without the channel MLP the block ends after u, so there
     is one norm and one activation. The last block of an operator has no sigma outside its MLP.
 
+    With pre-activation x' = norm(sigma(x)) comes first, then u = norm(sigma(K x' + S x')) and v = MLP u + T x'; the
+    last block has no sigma in the middle. Without the channel MLP it ends after K x' + S x'.
+
     Args:
         channels: channel count, in and out.
         n_modes: modes per axis, both signs counted.
         activate: whether sigma is applied; False in the last block.
         non_linearity: sigma of the block; the MLP inside has the same.
-        norm: "group_norm", "instance_norm" or None.
+        preactivation: whether norm and sigma come before the convolution.
+        stabilizer: "tanh" bounds what the convolution sees; the skips see x itself. None does not.
+        norm: "group_norm", "instance_norm", "batch_norm", "ada_in" or None, see `layers.norms`.
         norm_groups: groups of the group norm.
+        ada_in_features: size of the embedding of the adaptive instance norm.
         use_channel_mlp: whether the second half is there.
         channel_mlp_expansion: hidden width of the MLP over its channels.
         channel_mlp_skip: T: "linear", "soft-gating", "identity" or None.
         fno_skip: S, likewise.
         compat: "neuralop2" applies the second norm and sigma also without the MLP, has a GELU inside the MLP whatever
             sigma is, and the library's window of modes (`mode_window`).
-        factorization, rank, implementation, spectral_dtype: of the spectral weight, see `SpectralConv`.
         rngs: random streams.
+        **convolution: every other option of `SpectralConv`.
 
-    Source: neuraloperator's block (post-activation), with the differences that `compat` takes back.
+    Raises:
+        ValueError: for names that do not exist, and numbers without the option that they belong to.
+
+    Source: neuraloperator's block, with the differences that `compat` takes back.
     """
 
     def __init__(
@@ -48,32 +58,26 @@ class FNOBlock(nnx.Module):
         *,
         activate: bool,
         non_linearity: Callable,
+        preactivation: bool = False,
+        stabilizer: str | None = None,
         norm: str | None = None,
         norm_groups: int = 1,
+        ada_in_features: int | None = None,
         use_channel_mlp: bool = True,
         channel_mlp_expansion: int | float = 0.5,
         channel_mlp_skip: str | None = "soft-gating",
         fno_skip: str | None = "linear",
-        factorization: str | None = None,
-        rank: Rank = 1.0,
-        implementation: str = "auto",
-        spectral_dtype: str = "f32",
         compat: str | None = None,
         rngs: nnx.Rngs,
+        **convolution: Any,
     ) -> None:
+        if stabilizer not in ("tanh", None):
+            raise ValueError(f'stabilizer: got {stabilizer!r}, wanted "tanh" or None')
         self.activate, self.non_linearity = activate, non_linearity
-        self.conv = SpectralConv(
-            channels,
-            channels,
-            n_modes,
-            factorization=factorization,
-            rank=rank,
-            implementation=implementation,
-            spectral_dtype=spectral_dtype,
-            compat=compat,
-            rngs=rngs,
-        )
-        self.norm = make_norm(norm, channels, norm_groups)
+        self.preactivation, self.stabilizer = preactivation, stabilizer
+        self.adaptive = norm == "ada_in"
+        self.conv = SpectralConv(channels, channels, n_modes, compat=compat, rngs=rngs, **convolution)
+        self.norm = make_norm(norm, channels, groups=norm_groups, features=ada_in_features, rngs=rngs)
         self.fno_skip = make_skip(fno_skip, channels, channels, rngs=rngs)
         self.use_channel_mlp = use_channel_mlp
         if use_channel_mlp:
@@ -83,28 +87,52 @@ class FNOBlock(nnx.Module):
             self.channel_mlp_skip = make_skip(channel_mlp_skip, channels, channels, rngs=rngs)
         self.has_second_half = use_channel_mlp or compat == NEURALOP2
         if self.has_second_half:
-            self.channel_mlp_norm = make_norm(norm, channels, norm_groups)
+            self.channel_mlp_norm = make_norm(norm, channels, groups=norm_groups, features=ada_in_features, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "b *space c"], output_shape: tuple[int, ...] | None = None
+        self,
+        x: Float[Array, "b *space c"],
+        output_shape: tuple[int, ...] | None = None,
+        embedding: Float[Array, "*b e"] | None = None,
     ) -> Float[Array, "b *outspace c"]:
-        y = self.conv(x, output_shape)
+        """Apply the block.
+
+        Args:
+            x: samples [b, *space, c].
+            output_shape: grid of the output, by default that of the input.
+            embedding: [e] or [b, e], for the adaptive instance norm.
+        """
+        if self.preactivation:
+            x = self._normalise(self.norm, self.non_linearity(x), embedding)
+        y = self.conv(jnp.tanh(x) if self.stabilizer else x, output_shape)
         if y.shape != x.shape:
             # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
             x = resize(x, y.shape[1:-1], axes=tuple(range(1, x.ndim - 1)))
-        u = y if self.norm is None else self.norm(y)
+        u = y if self.preactivation else self._normalise(self.norm, y, embedding)
         if self.fno_skip is not None:
             u = u + self.fno_skip(x)
+        if not self.has_second_half and self.preactivation:
+            return u
         if self.activate:
             u = self.non_linearity(u)
-        if not self.has_second_half:
-            return u
+        return self._second_half(u, x, embedding) if self.has_second_half else u
 
-        v = u
+    def _second_half(
+        self, u: Float[Array, "b *space c"], x: Float[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
+    ) -> Float[Array, "b *space c"]:
+        v = self._normalise(self.channel_mlp_norm, u, embedding) if self.preactivation else u
         if self.use_channel_mlp:
-            v = self.channel_mlp(u)
+            v = self.channel_mlp(v)
             if self.channel_mlp_skip is not None:
                 v = v + self.channel_mlp_skip(x)
-        if self.channel_mlp_norm is not None:
-            v = self.channel_mlp_norm(v)
+        if self.preactivation:
+            return v
+        v = self._normalise(self.channel_mlp_norm, v, embedding)
         return self.non_linearity(v) if self.activate else v
+
+    def _normalise(
+        self, norm: nnx.Module | None, x: Float[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
+    ) -> Float[Array, "b *space c"]:
+        if norm is None:
+            return x
+        return norm(x, embedding) if self.adaptive else norm(x)

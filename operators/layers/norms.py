@@ -1,9 +1,16 @@
-"""Normalisation layers whose statistics are integrals, so that they mean the same on every grid."""
+"""Normalisation layers; their statistics are integrals over space, so that they mean the same on every grid."""
+
+import math
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
+
+from spectral.sharded import count_over_devices, mean_over_devices
+
+from .activations import gelu
+from .linear import Linear
 
 
 class GroupNorm(nnx.Module):
@@ -30,9 +37,7 @@ class GroupNorm(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(channels, jnp.float32))
 
     def __call__(self, x: Float[Array, "b *space c"]) -> Float[Array, "b *space c"]:
-        y = _standardise(x, self.groups, self.eps)
-        over = [1] * (x.ndim - 1) + [-1]
-        return y * self.scale[...].reshape(over) + self.bias[...].reshape(over)
+        return _affine(_standardise(x, self.groups, self.eps), self.scale[...], self.bias[...])
 
 
 class InstanceNorm(nnx.Module):
@@ -45,19 +50,135 @@ class InstanceNorm(nnx.Module):
         return _standardise(x, x.shape[-1], self.eps)
 
 
-def make_norm(kind: str | None, channels: int, groups: int) -> nnx.Module | None:
-    """A norm by its name: "group_norm", "instance_norm" or None.
+class BatchNorm(nnx.Module):
+    """(x - mean) / sqrt(var + eps) * scale + bias, statistics over the batch and space, per channel.
+
+    While training, the statistics are those of the batch, of all devices together where the batch is spread over
+    the "data" axis of a mesh, and running averages of them are kept; after `eval()` of the network those are used.
+
+    Args:
+        channels: channel count.
+        eps: added to the variance.
+        momentum: weight of a new batch in the running averages.
+
+    Source: PyTorch's BatchNorm, whose running variance is the unbiased one.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.eps, self.momentum = eps, momentum
+        # Flax sets this by name: `network.train()` and `network.eval()`.
+        self.use_running_average = False
+        self.scale = nnx.Param(jnp.ones(channels, jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(channels, jnp.float32))
+        self.mean = nnx.BatchStat(jnp.zeros(channels, jnp.float32))
+        self.variance = nnx.BatchStat(jnp.ones(channels, jnp.float32))
+
+    def __call__(self, x: Float[Array, "b *space c"]) -> Float[Array, "b *space c"]:
+        if self.use_running_average:
+            mean, variance = self.mean[...], self.variance[...]
+        else:
+            axes = tuple(range(x.ndim - 1))
+            mean = mean_over_devices(x.mean(axes))
+            variance = mean_over_devices(jnp.square(x - _last(mean, x)).mean(axes))
+            points = count_over_devices() * math.prod(x.shape[:-1])
+            self._remember(self.mean, mean)
+            self._remember(self.variance, variance * (points / max(points - 1, 1)))
+        y = (x - _last(mean, x)) * _last(jax.lax.rsqrt(variance + self.eps), x)
+        return _affine(y, self.scale[...], self.bias[...])
+
+    def _remember(self, average: nnx.BatchStat, new: Float[Array, "c"]) -> None:
+        old = average[...]
+        average[...] = old + self.momentum * (jax.lax.stop_gradient(new).astype(old.dtype) - old)
+
+
+class AdaIN(nnx.Module):
+    """(x - mean) / sqrt(var + eps) * a + b, statistics per sample and channel, with (a, b) = MLP(embedding).
+
+    Args:
+        features: size of the embedding, for instance a Fourier embedding of a physical parameter.
+        channels: channel count.
+        eps: added to the variance.
+        rngs: random streams.
 
     Raises:
-        ValueError: for another name.
+        ValueError: without a number of features; when called, without an embedding.
+
+    Source: Huang and Belongie 2017, with the neuraloperator library's MLP (512 hidden, GELU); there one embedding
+        serves the whole batch, here it may also be one for every sample.
     """
-    if kind is None:
-        return None
-    if kind == "group_norm":
-        return GroupNorm(channels, groups)
-    if kind == "instance_norm":
-        return InstanceNorm()
-    raise ValueError(f'norm: got {kind!r}, wanted "group_norm", "instance_norm" or None')
+
+    def __init__(self, features: int | None, channels: int, *, eps: float = 1e-5, rngs: nnx.Rngs) -> None:
+        if not features or features < 1:
+            raise ValueError(f'ada_in_features: got {features}, wanted the size of the embedding with norm="ada_in"')
+        self.features, self.eps = features, eps
+        self.mlp = nnx.List([Linear(features, 512, rngs=rngs), Linear(512, 2 * channels, rngs=rngs)])
+
+    def __call__(
+        self, x: Float[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
+    ) -> Float[Array, "b *space c"]:
+        """Normalise.
+
+        Args:
+            x: samples [b, *space, c].
+            embedding: [e] for the whole batch, or [b, e].
+        """
+        if embedding is None or embedding.shape not in ((self.features,), (len(x), self.features)):
+            got = None if embedding is None else embedding.shape
+            raise ValueError(
+                f"embedding: got {got}, wanted ({self.features},) or ({len(x)}, {self.features}); pass embedding=.. "
+                "to the operator"
+            )
+        hidden, out = self.mlp
+        coefficients = out(gelu(hidden(embedding.reshape(-1, self.features))))
+        a, b = jnp.split(coefficients.reshape(-1, *[1] * (x.ndim - 2), coefficients.shape[-1]), 2, axis=-1)
+        return _standardise(x, x.shape[-1], self.eps) * a + b
+
+
+NORMS = ("group_norm", "instance_norm", "batch_norm", "ada_in")
+
+
+def make_norm(
+    kind: str | None, channels: int, *, groups: int = 1, features: int | None = None, rngs: nnx.Rngs
+) -> nnx.Module | None:
+    """A norm by its name: "group_norm", "instance_norm", "batch_norm", "ada_in" or None.
+
+    Args:
+        kind: the name.
+        channels: channel count.
+        groups: of the group norm.
+        features: size of the embedding of the adaptive norm.
+        rngs: random streams.
+
+    Raises:
+        ValueError: for another name, or numbers that belong to another norm.
+    """
+    if kind not in (None, *NORMS):
+        raise ValueError(f"norm: got {kind!r}, wanted one of {NORMS} or None")
+    if groups != 1 and kind != "group_norm":
+        raise ValueError(f'norm_groups: got {groups} with norm={kind!r}, wanted norm="group_norm", or 1')
+    if features is not None and kind != "ada_in":
+        raise ValueError(f'ada_in_features: got {features} with norm={kind!r}, wanted norm="ada_in", or None')
+    match kind:
+        case "group_norm":
+            return GroupNorm(channels, groups)
+        case "instance_norm":
+            return InstanceNorm()
+        case "batch_norm":
+            return BatchNorm(channels)
+        case "ada_in":
+            return AdaIN(features, channels, rngs=rngs)
+    return None
+
+
+def _last(values: Float[Array, "c"], like: Float[Array, "b *space c"]) -> Float[Array, "..."]:
+    """A value per channel, with the rank of the field."""
+    return values.reshape([1] * (like.ndim - 1) + [-1])
+
+
+def _affine(
+    y: Float[Array, "b *space c"], scale: Float[Array, "c"], bias: Float[Array, "c"]
+) -> Float[Array, "b *space c"]:
+    return y * _last(scale, y) + _last(bias, y)
 
 
 def _standardise(x: Float[Array, "b *space c"], groups: int, eps: float) -> Float[Array, "b *space c"]:

@@ -57,7 +57,9 @@ def tt_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
     means = [(a + b) / 2 for a, b in itertools.pairwise(shape)]
     a = sum(means[i - 1] * shape[i] * means[i] for i in range(1, bonds))
     b = shape[0] * means[0] + shape[-1] * means[-1]
-    c = (-b + math.sqrt(b * b + 4 * a * math.prod(shape) * rank)) / (2 * a)
+    size = math.prod(shape) * rank
+    # Two cores make a matrix product, and the equation is linear.
+    c = (-b + math.sqrt(b * b + 4 * a * size)) / (2 * a) if a else size / b
     return (1, *(max(round(c * m), 1) for m in means), 1)
 
 

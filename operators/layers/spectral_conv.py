@@ -30,6 +30,7 @@ class SpectralConv(nnx.Module):
         out_channels: channels out.
         n_modes: modes per axis, both signs counted; the last axis stores n//2 + 1.
         bias: whether b (one number per output channel) is there.
+        separable: W is one number per mode and channel, and channels are not mixed; needs as many out as in.
         factorization: None or "dense", "Tucker", "CP", "TT".
         rank: share of the dense parameter count (float), or ranks (integers).
         implementation: "factorized" mixes through the factors, "reconstructed" forms the tensor first, "auto" takes the
@@ -39,7 +40,8 @@ class SpectralConv(nnx.Module):
         rngs: random streams.
 
     Raises:
-        ValueError: for an unknown name or a mode count that is not positive; when called, for a wrong number of axes.
+        ValueError: for an unknown name, a mode count that is not positive, or options that exclude each other; when
+            called, for a wrong number of axes.
 
     Source: Li et al., Fourier Neural Operator for Parametric Partial Differential Equations, 2021, section 4. The
         weight has E|W|^2 = 2 / (in + out), independent of the mode count, as in the neuraloperator library.
@@ -52,6 +54,7 @@ class SpectralConv(nnx.Module):
         n_modes: int | Sequence[int],
         *,
         bias: bool = True,
+        separable: bool = False,
         factorization: str | None = None,
         rank: Rank = 1.0,
         implementation: str = "auto",
@@ -63,6 +66,10 @@ class SpectralConv(nnx.Module):
             raise ValueError(f"implementation: got {implementation!r}, wanted one of {IMPLEMENTATIONS}")
         if spectral_dtype not in SPECTRAL_DTYPES:
             raise ValueError(f"spectral_dtype: got {spectral_dtype!r}, wanted one of {tuple(SPECTRAL_DTYPES)}")
+        if separable and spectral_dtype != "f32":
+            raise ValueError(
+                f'spectral_dtype: got {spectral_dtype!r}, wanted "f32" with separable=True: nothing is mixed'
+            )
         self.compat = check_compat(compat)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.n_modes = as_modes(n_modes)
@@ -70,7 +77,14 @@ class SpectralConv(nnx.Module):
         self.implementation, self.spectral_dtype = implementation, spectral_dtype
         std = math.sqrt(2 / (in_channels + out_channels))
         self.weight = make_weight(
-            factorization, in_channels, out_channels, stored_modes(self.n_modes), rank=rank, std=std, rngs=rngs
+            factorization,
+            in_channels,
+            out_channels,
+            stored_modes(self.n_modes),
+            rank=rank,
+            std=std,
+            separable=separable,
+            rngs=rngs,
         )
         self.bias = nnx.Param(std * rngs.params.normal((out_channels,), jnp.float32)) if bias else None
 

@@ -10,7 +10,7 @@ from flax import nnx
 from operators import FNO
 from training.losses import RelativeL2
 from training.sharding import collectives, make_mesh
-from training.step import init_state, make_chunk, make_update, split_operator
+from training.step import init_state, make_chunk, make_update, split_operator, statistics_of
 
 LOSS = RelativeL2((1.0, 1.0))
 
@@ -84,10 +84,67 @@ def test_average_follows_the_parameters(step, decay):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), state.ema, wanted)
 
 
-def test_running_statistics_are_refused():
+def batch_norm_problem(devices: int, **options):
+    """One with batch norms, whose running statistics are a part of the state."""
+    operator = FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0))
+    model_of, params = split_operator(operator)
+    # Not Adam: a constant before a norm has no effect, and its gradient, round-off, would be made large.
+    optimizer = optax.sgd(0.1)
+    update = make_update(model_of, RelativeL2((1.0,)), optimizer, make_mesh(devices), **options)
+    return model_of, jax.jit(update), init_state(params, optimizer, False, statistics_of(operator))
+
+
+def assert_near(a, b) -> None:
+    # Means are taken in another order: round-off, grown by two steps.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), a, b)
+
+
+@pytest.mark.timeout(120)
+def test_running_statistics_are_those_of_the_whole_batch():
+    part = tuple(v[:, :, 0] for v in batch())
+    ends = []
+    for devices in (1, 8):
+        model_of, update, state = batch_norm_problem(devices)
+        begin = state.statistics
+        for _ in range(2):
+            state, _ = update(state, part)
+        ends.append(state)
+    one, eight = ends
+    assert_near(eight.statistics, one.statistics)
+    assert_near(eight.params, one.params)
+    with pytest.raises(AssertionError):
+        assert_near(one.statistics, begin)
+
+    @jax.jit
+    def predictions(state, x):
+        arguments = state.params, state.statistics
+        return model_of(*arguments)(x), model_of(*arguments, evaluate=True)(x)
+
+    (train, evaluated), (_, others) = (predictions(one, x) for x in (part[0], part[0].at[1:].set(0)))
+    assert np.abs(evaluated - train).max() > 1e-2
+    # In evaluation a sample does not see those beside it.
+    np.testing.assert_allclose(others[0], evaluated[0], atol=1e-6)
+
+
+def test_running_statistics_see_every_micro_batch():
+    model_of, update, state = batch_norm_problem(1, accumulate=2)
+    part = tuple(v[:, :, 0] for v in batch())
+    after, _ = update(state, part)
+
+    @jax.jit
+    def seen(statistics, x):
+        model = model_of(state.params, statistics)
+        model(x)
+        return statistics_of(model)
+
+    first, second = jnp.split(part[0], 2)
+    assert_near(after.statistics, seen(seen(state.statistics, first), second))
+
+
+def test_other_state_is_refused():
     class WithState(nnx.Module):
         def __init__(self):
-            self.norm = nnx.BatchNorm(2, rngs=nnx.Rngs(0))
+            self.dropout = nnx.Dropout(0.1, rngs=nnx.Rngs(0))
 
     with pytest.raises(ValueError, match=r"got state besides parameters.*wanted none"):
         split_operator(WithState())

@@ -12,7 +12,7 @@ from .. import pairs
 
 
 class SpectralWeight(nnx.Module):
-    """A complex tensor W[in, out, *modes], in some factorised form, stored as real pairs.
+    """A complex tensor over channels and modes that multiplies Fourier coefficients, stored as real pairs.
 
     Attributes:
         in_channels: size of the input channel axis.
@@ -23,6 +23,32 @@ class SpectralWeight(nnx.Module):
     in_channels: int
     out_channels: int
     modes: tuple[int, ...]
+
+    @abc.abstractmethod
+    def dense(self) -> Complex[Array, "..."]:
+        """The whole tensor as complex numbers, channels first, as the field writes it."""
+
+    @abc.abstractmethod
+    def mix(
+        self,
+        x: Float[Array, "*k b 2 i"],
+        window: tuple[slice, ...],
+        *,
+        implementation: str = "auto",
+        dtype: DTypeLike | None = None,
+    ) -> Float[Array, "*k b 2 o"]:
+        """Coefficients times the tensor on a window of its modes.
+
+        Args:
+            x: coefficients, modes first, (re, im) before the channel.
+            window: slices of the stored modes that `x` holds.
+            implementation: "factorized", "reconstructed", or "auto": the one with fewer multiply-adds for these sizes.
+            dtype: precision of the operands of the mixing products; their own by default.
+        """
+
+
+class MatrixWeight(SpectralWeight):
+    """A tensor W[in, out, *modes], in some factorised form: one matrix over the channels for every mode."""
 
     @abc.abstractmethod
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
@@ -39,7 +65,6 @@ class SpectralWeight(nnx.Module):
         """Complex multiply-adds that `contract`, and `reconstruct` with its mixing, need for one application."""
 
     def dense(self) -> Complex[Array, "i o *modes"]:
-        """The whole tensor as complex numbers, channels first, as the field writes it."""
         w = self.reconstruct(tuple(slice(0, k) for k in self.modes))
         z = jax.lax.complex(*jnp.unstack(w, axis=len(self.modes)))
         return jnp.moveaxis(z, (-2, -1), (0, 1))
@@ -52,14 +77,7 @@ class SpectralWeight(nnx.Module):
         implementation: str = "auto",
         dtype: DTypeLike | None = None,
     ) -> Float[Array, "*k b 2 o"]:
-        """y[k, b, o] = sum_i W[i, o, k] x[k, b, i].
-
-        Args:
-            x: coefficients, modes first, (re, im) before the channel.
-            window: slices of the stored modes that `x` holds.
-            implementation: "factorized", "reconstructed", or "auto": the one with fewer multiply-adds for these sizes.
-            dtype: precision of the operands of the mixing products; their own by default.
-        """
+        """y[k, b, o] = sum_i W[i, o, k] x[k, b, i]; see `SpectralWeight.mix`."""
         *kept, batch, _, _ = x.shape
         if implementation == "auto":
             factorized, reconstructed = self.costs(tuple(kept), batch)

@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 from .. import pairs
 from ..ranks import cp_rank
-from .base import SpectralWeight
+from .base import MatrixWeight
 
 
-class CPWeight(SpectralWeight):
+class CPWeight(MatrixWeight):
     """W[i, o, *k] = sum_r s[r] A[i, r] B[o, r] prod_j U_j[k_j, r].
 
     The scales s begin at 1 and the factors are complex normal with standard deviation (std / sqrt(R))^(1/D), which

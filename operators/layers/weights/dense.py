@@ -7,10 +7,10 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from .. import pairs
-from .base import SpectralWeight
+from .base import MatrixWeight
 
 
-class DenseWeight(SpectralWeight):
+class DenseWeight(MatrixWeight):
     """Every entry of W[in, out, *modes] is a parameter: complex normal with E|W|^2 = std^2.
 
     Stored as [*modes, 2, in, out]: the products over channels then read it as it lies in memory.

@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 from .. import pairs
 from ..ranks import Rank, tt_ranks
-from .base import SpectralWeight
+from .base import MatrixWeight
 
 
-class TTWeight(SpectralWeight):
+class TTWeight(MatrixWeight):
     """W[i, o, k_1, ..] = A[i] B[o] U_1[k_1] U_2[k_2] .., a product of matrices of the bond sizes.
 
     Cores [2, r, N, r'] are complex normal with standard deviation (std / prod sqrt(r))^(1/D), which gives the product

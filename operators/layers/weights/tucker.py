@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 from .. import pairs
 from ..ranks import Rank, tucker_ranks
-from .base import SpectralWeight
+from .base import MatrixWeight
 
 
-class TuckerWeight(SpectralWeight):
+class TuckerWeight(MatrixWeight):
     """W[i, o, *k] = sum_{p, q, *r} G[p, q, *r] A[i, p] B[o, q] prod_j U_j[k_j, r_j].
 
     Core and factors are complex normal with the common standard deviation (std / prod sqrt(R))^(1/(D+1)) that gives
