@@ -11,11 +11,24 @@ from flax import nnx
 from ..fno import FNO
 from ..layers.channel_mlp import ChannelMLP
 from ..layers.linear import Linear
-from ..layers.norms import GroupNorm
+from ..layers.norms import AdaIN, BatchNorm, GroupNorm
 from ..layers.skips import SoftGating
 from ..layers.spectral_conv import SpectralConv
-from ..layers.weights import CPWeight, DenseWeight, SpectralWeight, TTWeight, TuckerWeight
+from ..layers.weights import (
+    CPTensor,
+    CPWeight,
+    DenseTensor,
+    DenseWeight,
+    PairTensor,
+    SeparableWeight,
+    SpectralWeight,
+    TTWeight,
+    TuckerTensor,
+    TuckerWeight,
+)
 from ..tfno import TFNO
+
+COUNT = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -23,13 +36,13 @@ class Entry:
     """One parameter here, and what it looks like there.
 
     Args:
-        parameter: ours.
+        parameter: ours; a running statistic counts as one.
         shape: theirs.
         order: their axes in our order; None for the same order.
         pair: axis of (re, im) in ours, for a parameter that is complex there; None for a real one.
     """
 
-    parameter: nnx.Param
+    parameter: nnx.Variable
     shape: tuple[int, ...]
     order: tuple[int, ...] | None = None
     pair: int | None = None
@@ -114,9 +127,19 @@ def _of_skip(skip: nnx.Module | None, ndim: int) -> Entries:
 
 
 def _of_norm(norm: nnx.Module | None) -> Entries:
-    if isinstance(norm, GroupNorm):
-        yield "weight", Entry(norm.scale, norm.scale.shape)
-        yield "bias", Entry(norm.bias, norm.bias.shape)
+    match norm:
+        case GroupNorm():
+            yield "weight", Entry(norm.scale, norm.scale.shape)
+            yield "bias", Entry(norm.bias, norm.bias.shape)
+        case BatchNorm():
+            ours = {"weight": norm.scale, "bias": norm.bias, "running_mean": norm.mean, "running_var": norm.variance}
+            yield from ((f"norm.{name}", Entry(parameter, parameter.shape)) for name, parameter in ours.items())
+        case AdaIN():
+            # Theirs has the activation in between.
+            for index, linear in zip((0, 2), norm.mlp, strict=True):
+                shape = (linear.out_channels, linear.in_channels)
+                yield f"mlp.{index}.weight", Entry(linear.weight, shape, order=(1, 0))
+                yield f"mlp.{index}.bias", Entry(linear.bias, linear.bias.shape)
 
 
 def _of_convolution(conv: SpectralConv) -> Entries:
@@ -126,6 +149,9 @@ def _of_convolution(conv: SpectralConv) -> Entries:
 
 
 def _of_weight(weight: SpectralWeight) -> Entries:
+    if isinstance(weight, SeparableWeight):
+        yield from _of_tensor(weight.tensor)
+        return
     d = len(weight.modes)
     # Channels lie behind the modes here and before them there.
     behind = (*range(2, d + 2), 0, 1)
@@ -142,6 +168,19 @@ def _of_weight(weight: SpectralWeight) -> Entries:
             yield f"factors.factor_{i}", Entry(factor, factor.shape[1:], pair=0)
 
 
+def _of_tensor(tensor: PairTensor) -> Entries:
+    match tensor:
+        case DenseTensor():
+            yield "tensor", Entry(tensor.tensor, tensor.shape, pair=0)
+            return
+        case TuckerTensor():
+            yield "core", Entry(tensor.core, tensor.core.shape[1:], pair=0)
+        case CPTensor():
+            yield "weights", Entry(tensor.scales, tensor.scales.shape[1:], pair=0)
+    for i, factor in enumerate(tensor.factors):
+        yield f"factors.factor_{i}", Entry(factor, factor.shape[1:], pair=0)
+
+
 def as_complex(value: np.ndarray) -> np.ndarray:
     """Complex numbers from complex ones, or from a last axis of (re, im), which older versions store."""
     if np.iscomplexobj(value) or value.shape[-1:] != (2,):
@@ -152,5 +191,10 @@ def as_complex(value: np.ndarray) -> np.ndarray:
 
 
 def as_arrays(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays of a state dict, without the construction arguments that the library keeps among them."""
-    return {name: np.asarray(value) for name, value in state_dict.items() if name != "_metadata"}
+    """The arrays of a state dict, without what says nothing of the function.
+
+    That is the construction arguments, which the library keeps among them, and the count of batches that PyTorch's
+    batch norm keeps for averages other than its default.
+    """
+    skipped = ("_metadata", COUNT)
+    return {name: np.asarray(value) for name, value in state_dict.items() if not name.endswith(skipped)}

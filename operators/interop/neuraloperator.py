@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
-from .layout import Entry, as_arrays, as_complex, entries
+from .layout import COUNT, Entry, as_arrays, as_complex, entries
 from .older import modernise
 
 
@@ -74,7 +74,11 @@ def to_neuraloperator(operator: nnx.Module) -> dict[str, np.ndarray]:
     Raises:
         ValueError: for another operator, or a parameter that the library does not have.
     """
-    return {name: entry.to_theirs() for name, entry in entries(operator).items()}
+    theirs = {name: entry.to_theirs() for name, entry in entries(operator).items()}
+    # PyTorch counts batches, which nothing depends on, and wants the number back.
+    mean = "running_mean"
+    counts = {name.removesuffix(mean) + COUNT: np.array(0) for name in theirs if name.endswith(mean)}
+    return theirs | counts
 
 
 def _problem(name: str, arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Entry]) -> str | None:

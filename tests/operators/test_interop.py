@@ -31,6 +31,25 @@ def test_float32_weights_there_and_back(options):
     jax.tree.map(np.testing.assert_array_equal, nnx.state(other, nnx.Param), nnx.state(operator, nnx.Param))
 
 
+def test_separable_weights_and_statistics_there_and_back():
+    for factorization in (None, "Tucker", "CP", "TT"):
+        conv = build(
+            lambda kind=factorization: SpectralConv(3, 3, (4, 4), separable=True, factorization=kind, rngs=nnx.Rngs(0))
+        )
+        state_dict = to_neuraloperator(conv)
+        assert state_dict["weight.tensor" if factorization is None else "weight.factors.factor_0"].ndim == (2 if factorization in ("Tucker", "CP") else 3)
+        other = nnx.eval_shape(lambda conv=conv: conv)
+        load_neuraloperator(other, state_dict)
+        jax.tree.map(np.testing.assert_array_equal, nnx.state(other), nnx.state(conv))
+    operator = FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0))
+    operator.blocks[0].norm.mean[...] = jnp.arange(4.0)
+    state_dict = to_neuraloperator(operator)
+    assert state_dict["fno_blocks.norm.0.norm.num_batches_tracked"].shape == ()
+    other = nnx.eval_shape(lambda: FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0)))
+    load_neuraloperator(other, state_dict)
+    np.testing.assert_array_equal(other.blocks[0].norm.mean[...], np.arange(4.0))
+
+
 def test_what_does_not_fit_is_listed_and_nothing_is_loaded():
     operator = build(fno)
     before = to_neuraloperator(operator)
