@@ -3,7 +3,7 @@
 import abc
 
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Inexact
 
 from .layers.modes import check_modes
 
@@ -25,8 +25,8 @@ class Operator(nnx.Module):
 
     @abc.abstractmethod
     def __call__(
-        self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
-    ) -> Float[Array, "*b_outspace co"]:
+        self, u: Inexact[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
+    ) -> Inexact[Array, "*b_outspace co"]:
         """Apply the operator.
 
         Args:

@@ -1,20 +1,22 @@
 """The Fourier neural operator."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from .base import Operator
 from .layers.activations import gelu
 from .layers.channel_mlp import ChannelMLP
+from .layers.complex_valued import of_data
 from .layers.embeddings import GridEmbedding
 from .layers.fno_block import FNOBlock
 from .layers.modes import as_modes
 from .layers.padding import DomainPadding
+from .layers.scaling import Scaling, as_factors, scaled
 
 
 class FNO(Operator):
@@ -25,6 +27,7 @@ class FNO(Operator):
 
     Args:
         n_modes: modes per axis, both signs counted (the last axis keeps n//2 + 1); its length is the number of axes.
+            May be set anew later, up to `max_n_modes` (see `SpectralConv`).
         in_channels: channels of the input, coordinates not counted.
         out_channels: channels of the output.
         hidden_channels: width of the blocks.
@@ -36,12 +39,15 @@ class FNO(Operator):
         domain_padding: share of every axis to add as zeros around the lifted input, for functions that are not
             periodic; one number or one per axis.
         domain_padding_mode: "symmetric" pads both ends, "one-sided" the far end.
+        resolution_scaling_factor: points after a block over points before it: one factor, one per block, or for every
+            block one per axis. Functions are carried by signed frequency, the skips' too.
+        complex_data: the input is complex, and so is all that follows; see `FNOBlock` and `SpectralConv`.
         remat: recompute every block in the backward pass, so that only the inputs of the blocks are kept.
         rngs: random streams.
         **block_options: of every block, see `FNOBlock`: preactivation, stabilizer, norm, norm_groups, ada_in_features,
             use_channel_mlp, channel_mlp_expansion, channel_mlp_skip, fno_skip; and of its convolution, see
-            `SpectralConv`: separable, factorization, rank, implementation, spectral_dtype; and of both, compat:
-            "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
+            `SpectralConv`: max_n_modes, separable, factorization, rank, implementation, spectral_dtype; and of both,
+            compat: "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
             blocks apply norm and activation twice; the channel MLP has a GELU whatever `non_linearity` is; a grid
             with an odd number of modes, fewer than the even number stored, pairs them with the rows one below.
 
@@ -70,38 +76,70 @@ class FNO(Operator):
         non_linearity: Callable = gelu,
         domain_padding: int | float | Sequence[int | float] | None = None,
         domain_padding_mode: str = "symmetric",
+        resolution_scaling_factor: Scaling | None = None,
+        complex_data: bool = False,
         remat: bool = False,
         rngs: nnx.Rngs,
         **block_options: Any,
     ) -> None:
-        self.n_modes = as_modes(n_modes)
-        self.ndim = len(self.n_modes)
+        self.ndim = len(as_modes(n_modes))
         self.in_channels, self.out_channels, self.hidden_channels = in_channels, out_channels, hidden_channels
-        self.remat = remat
+        self.complex_data, self.remat = complex_data, remat
         if n_layers < 1:
             raise ValueError(f"n_layers: got {n_layers}, wanted at least 1")
         if positional_embedding not in ("grid", None):
             raise ValueError(f'positional_embedding: got {positional_embedding!r}, wanted "grid" or None')
+        self.scaling = as_factors(resolution_scaling_factor, self.ndim, n_layers)
+        if self.scaling is not None and block_options.get("compat") is not None:
+            raise ValueError(
+                "resolution_scaling_factor: wanted None with compat, whose change of grid is not reproduced"
+            )
 
         self.embedding = GridEmbedding(self.ndim) if positional_embedding == "grid" else None
         self.padding = (
             None if domain_padding is None else DomainPadding(domain_padding, self.ndim, mode=domain_padding_mode)
         )
-        make_mlp = functools.partial(ChannelMLP, non_linearity=non_linearity, rngs=rngs)
+        shared = {"non_linearity": non_linearity, "rngs": rngs}
         lifted = in_channels + (self.ndim if self.embedding is not None else 0)
-        self.lifting = make_mlp(lifted, hidden_channels, int(lifting_channel_ratio * hidden_channels))
-        make_block = functools.partial(FNOBlock, hidden_channels, self.n_modes, non_linearity=non_linearity, rngs=rngs)
+        wide, narrow = (int(ratio * hidden_channels) for ratio in (lifting_channel_ratio, projection_channel_ratio))
+        self.lifting = of_data(ChannelMLP(lifted, hidden_channels, wide, **shared), complex_data)
+        block_options |= {"complex_data": complex_data} | shared
         self.blocks = nnx.List(
-            [make_block(activate=layer < n_layers - 1, **block_options) for layer in range(n_layers)]
+            [
+                FNOBlock(hidden_channels, n_modes, activate=layer < n_layers - 1, **block_options)
+                for layer in range(n_layers)
+            ]
         )
-        self.projection = make_mlp(hidden_channels, out_channels, int(projection_channel_ratio * hidden_channels))
+        self.projection = of_data(ChannelMLP(hidden_channels, out_channels, narrow, **shared), complex_data)
+
+    @property
+    def n_modes(self) -> tuple[int, ...]:
+        """Modes per axis that every block uses; may be set anew, up to `max_n_modes`."""
+        return self.blocks[0].conv.n_modes
+
+    @n_modes.setter
+    def n_modes(self, n_modes: int | Sequence[int]) -> None:
+        for block in self.blocks:
+            block.conv.n_modes = n_modes
+
+    def grids(self, shape: tuple[int, ...], output_shape: tuple[int, ...] | None = None) -> list[tuple[int, ...]]:
+        """The grid after every block, without padding, for an input on `shape`.
+
+        Args:
+            shape: grid of the input.
+            output_shape: grid of the last block's output, where another one is wanted than follows from the factors.
+        """
+        found = [shape]
+        for layer in range(len(self.blocks)):
+            found.append(found[-1] if self.scaling is None else scaled(found[-1], self.scaling[layer]))
+        return found[1:] if output_shape is None else [*found[1:-1], tuple(output_shape)]
 
     def __call__(
         self,
-        u: Float[Array, "*b_space ci"],
+        u: Inexact[Array, "*b_space ci"],
         output_shape: tuple[int, ...] | None = None,
         embedding: Float[Array, "*b e"] | None = None,
-    ) -> Float[Array, "*b_outspace co"]:
+    ) -> Inexact[Array, "*b_outspace co"]:
         """Apply the operator; see `Operator.__call__`. Another `output_shape` is produced by the last block.
 
         Args:
@@ -115,8 +153,10 @@ class FNO(Operator):
             )
         if embedding is not None and not self.blocks[0].adaptive:
             raise ValueError('embedding: got one, wanted none: it is for norm="ada_in"')
+        if jnp.iscomplexobj(u) != self.complex_data:
+            wanted = "complex" if self.complex_data else "real"
+            raise ValueError(f"u: got {u.dtype}, wanted {wanted} numbers with complex_data={self.complex_data}")
         batch, shape = u.shape[: -self.ndim - 1], u.shape[-self.ndim - 1 : -1]
-        target = shape if output_shape is None else tuple(output_shape)
         x = u.reshape(-1, *u.shape[-self.ndim - 1 :])
         if embedding is not None and embedding.ndim > 1:
             embedding = embedding.reshape(-1, embedding.shape[-1])
@@ -125,24 +165,22 @@ class FNO(Operator):
         x = self.lifting(x)
         if self.padding is not None:
             x = self.padding.pad(x)
-        for block in self.blocks[:-1]:
-            x = self._apply(block, x, None, embedding)
-        inner = None if target == shape else target
-        if inner is not None and self.padding is not None:
-            inner = self.padding.padded_shape(target)
-        x = self._apply(self.blocks[-1], x, inner, embedding)
+        grids = self.grids(shape, output_shape)
+        for block, grid in zip(self.blocks, grids, strict=True):
+            inner = grid if self.padding is None else self.padding.carried(shape, grid)
+            x = self._apply(block, x, inner, embedding)
         if self.padding is not None:
-            x = self.padding.crop(x, target)
+            x = self.padding.crop(x, shape, grids[-1])
         y = self.projection(x)
         return y.reshape(*batch, *y.shape[1:])
 
     def _apply(
         self,
         block: FNOBlock,
-        x: Float[Array, "b *space c"],
-        output_shape: tuple[int, ...] | None,
+        x: Inexact[Array, "b *space c"],
+        output_shape: tuple[int, ...],
         embedding: Float[Array, "*b e"] | None,
-    ) -> Float[Array, "b *outspace c"]:
+    ) -> Inexact[Array, "b *outspace c"]:
         if not self.remat:
             return block(x, output_shape, embedding)
 

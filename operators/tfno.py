@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from .base import Operator
 from .fno import FNO
@@ -51,14 +51,22 @@ class TFNO(Operator):
             **options,
         )
         self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, self.trunk.ndim
-        self.n_modes = self.trunk.n_modes
+
+    @property
+    def n_modes(self) -> tuple[int, ...]:
+        """Modes per axis that every layer uses; may be set anew, up to `max_n_modes`."""
+        return self.trunk.n_modes
+
+    @n_modes.setter
+    def n_modes(self, n_modes: int | Sequence[int]) -> None:
+        self.trunk.n_modes = n_modes
 
     def __call__(
         self,
-        u: Float[Array, "*b_space ci"],
+        u: Inexact[Array, "*b_space ci"],
         output_shape: tuple[int, ...] | None = None,
         embedding: Float[Array, "*b e"] | None = None,
-    ) -> Float[Array, "*b_outspace co"]:
+    ) -> Inexact[Array, "*b_outspace co"]:
         """Apply the operator; see `FNO.__call__`."""
         return self.trunk(u, output_shape, embedding)
 

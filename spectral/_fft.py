@@ -81,6 +81,23 @@ def inverse_fourier(coeffs: jax.Array, shape: Sequence[int], axes: tuple[int, ..
     return _spatial_back(_to_real(jnp.moveaxis(c, -d, -1), last, end), axes)
 
 
+def forward_complex(u: jax.Array, n_modes: Sequence[int], axes: tuple[int, ...]) -> jax.Array:
+    d, end = len(axes), u.ndim - 1
+    c = _spatial_last(u, axes)
+    for count in reversed(n_modes):
+        c = take_modes(jnp.fft.fft(c, norm="forward"), min(count, c.shape[-1]), end)
+        c = jnp.moveaxis(c, -1, -d)
+    return _spatial_back(c, axes)
+
+
+def inverse_complex(coeffs: jax.Array, shape: Sequence[int], axes: tuple[int, ...]) -> jax.Array:
+    d, end = len(axes), coeffs.ndim - 1
+    c = _spatial_last(coeffs, axes)
+    for size in shape:
+        c = jnp.fft.ifft(place_modes(jnp.moveaxis(c, -d, -1), size, end), norm="forward")
+    return _spatial_back(c, axes)
+
+
 def dct(u: jax.Array, axis: int) -> jax.Array:
     """Orthonormal DCT-II along one axis through one real transform of the same length.
 

@@ -23,10 +23,12 @@ __all__ = [
     "dctn",
     "fftn",
     "forward",
+    "forward_complex",
     "forward_planes",
     "idctn",
     "ifftn",
     "inverse",
+    "inverse_complex",
     "inverse_planes",
     "irfftn",
     "kept_shape",
@@ -171,6 +173,32 @@ def inverse_planes(
         c = jax.lax.complex(re, im)
         return over_batch(lambda c: _fft.inverse_fourier(c, shape, axes), c, axes)
     return spread_space(_matmul.inverse_fourier(re, im, shape, axes), axes[0])
+
+
+def forward_complex(u: Complex[Array, "..."], n_modes: Sequence[int], *, axes: Sequence[int]) -> Complex[Array, "..."]:
+    """Lowest modes of a complex field: on every axis the signed frequencies -(k//2) .. k - k//2 - 1, k = min(n, S).
+
+    Args:
+        u: complex field, any layout.
+        n_modes: modes per axis of `axes`, both signs counted.
+        axes: the spatial axes, one to three, any sizes.
+
+    Returns:
+        Amplitudes, k entries on every axis of `axes`.
+    """
+    axes = check_axes(u.ndim, axes, n_modes)
+    return over_batch(lambda u: _fft.forward_complex(u, n_modes, axes), u, axes)
+
+
+def inverse_complex(
+    coeffs: Complex[Array, "..."], shape: Sequence[int], *, axes: Sequence[int]
+) -> Complex[Array, "..."]:
+    """Complex field, on a grid of any size, of amplitudes in the order of `forward_complex`.
+
+    Every coefficient goes to the bin of its signed frequency; frequencies that the grid does not have are dropped.
+    """
+    axes = check_axes(coeffs.ndim, axes, shape)
+    return over_batch(lambda c: _fft.inverse_complex(c, shape, axes), coeffs, axes)
 
 
 def forward(

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Inexact
 
 
 class GridEmbedding(nnx.Module):
@@ -18,7 +18,7 @@ class GridEmbedding(nnx.Module):
     def __init__(self, ndim: int) -> None:
         self.ndim = ndim
 
-    def __call__(self, u: Float[Array, "b *space c"]) -> Float[Array, "b *space c_and_axes"]:
+    def __call__(self, u: Inexact[Array, "b *space c"]) -> Inexact[Array, "b *space c_and_axes"]:
         lines = [np.arange(s) / s for s in u.shape[-1 - self.ndim : -1]]
         coordinates = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)
         full = jnp.broadcast_to(jnp.asarray(coordinates, u.dtype)[None], (u.shape[0], *coordinates.shape))

@@ -5,13 +5,14 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from spectral.filters import resize
 
 from .activations import gelu
 from .channel_mlp import ChannelMLP
 from .compat import NEURALOP2
+from .complex_valued import componentwise, of_data
 from .norms import make_norm
 from .skips import make_skip
 from .spectral_conv import SpectralConv
@@ -40,6 +41,7 @@ class FNOBlock(nnx.Module):
         channel_mlp_expansion: hidden width of the MLP over its channels.
         channel_mlp_skip: T: "linear", "soft-gating", "identity" or None.
         fno_skip: S, likewise.
+        complex_data: x is complex: pointwise layers and norms become `ComplexValued`, sigma and tanh act on Re and Im.
         compat: "neuralop2" applies the second norm and sigma also without the MLP, has a GELU inside the MLP whatever
             sigma is, and the library's window of modes (`mode_window`).
         rngs: random streams.
@@ -67,6 +69,7 @@ class FNOBlock(nnx.Module):
         channel_mlp_expansion: int | float = 0.5,
         channel_mlp_skip: str | None = "soft-gating",
         fno_skip: str | None = "linear",
+        complex_data: bool = False,
         compat: str | None = None,
         rngs: nnx.Rngs,
         **convolution: Any,
@@ -76,25 +79,32 @@ class FNOBlock(nnx.Module):
         self.activate, self.non_linearity = activate, non_linearity
         self.preactivation, self.stabilizer = preactivation, stabilizer
         self.adaptive = norm == "ada_in"
-        self.conv = SpectralConv(channels, channels, n_modes, compat=compat, rngs=rngs, **convolution)
-        self.norm = make_norm(norm, channels, groups=norm_groups, features=ada_in_features, rngs=rngs)
-        self.fno_skip = make_skip(fno_skip, channels, channels, rngs=rngs)
+        self.conv = SpectralConv(
+            channels, channels, n_modes, complex_data=complex_data, compat=compat, rngs=rngs, **convolution
+        )
+
+        def layer(make: Callable, *args: Any, **options: Any) -> nnx.Module | None:
+            return of_data(make(*args, **options, rngs=rngs), complex_data)
+
+        of_norm = {"groups": norm_groups, "features": ada_in_features}
+        self.norm = layer(make_norm, norm, channels, **of_norm)
+        self.fno_skip = layer(make_skip, fno_skip, channels, channels)
         self.use_channel_mlp = use_channel_mlp
         if use_channel_mlp:
             hidden = round(channels * channel_mlp_expansion)
             inner = gelu if compat == NEURALOP2 else non_linearity
-            self.channel_mlp = ChannelMLP(channels, channels, hidden, non_linearity=inner, rngs=rngs)
-            self.channel_mlp_skip = make_skip(channel_mlp_skip, channels, channels, rngs=rngs)
+            self.channel_mlp = layer(ChannelMLP, channels, channels, hidden, non_linearity=inner)
+            self.channel_mlp_skip = layer(make_skip, channel_mlp_skip, channels, channels)
         self.has_second_half = use_channel_mlp or compat == NEURALOP2
         if self.has_second_half:
-            self.channel_mlp_norm = make_norm(norm, channels, groups=norm_groups, features=ada_in_features, rngs=rngs)
+            self.channel_mlp_norm = layer(make_norm, norm, channels, **of_norm)
 
     def __call__(
         self,
-        x: Float[Array, "b *space c"],
+        x: Inexact[Array, "b *space c"],
         output_shape: tuple[int, ...] | None = None,
         embedding: Float[Array, "*b e"] | None = None,
-    ) -> Float[Array, "b *outspace c"]:
+    ) -> Inexact[Array, "b *outspace c"]:
         """Apply the block.
 
         Args:
@@ -103,23 +113,24 @@ class FNOBlock(nnx.Module):
             embedding: [e] or [b, e], for the adaptive instance norm.
         """
         if self.preactivation:
-            x = self._normalise(self.norm, self.non_linearity(x), embedding)
-        y = self.conv(jnp.tanh(x) if self.stabilizer else x, output_shape)
+            x = self._normalise(self.norm, self._sigma(x), embedding)
+        y = self.conv(componentwise(jnp.tanh, x) if self.stabilizer else x, output_shape)
         if y.shape != x.shape:
             # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
-            x = resize(x, y.shape[1:-1], axes=tuple(range(1, x.ndim - 1)))
+            axes = tuple(range(1, x.ndim - 1))
+            x = componentwise(lambda part: resize(part, y.shape[1:-1], axes=axes), x)
         u = y if self.preactivation else self._normalise(self.norm, y, embedding)
         if self.fno_skip is not None:
             u = u + self.fno_skip(x)
         if not self.has_second_half and self.preactivation:
             return u
         if self.activate:
-            u = self.non_linearity(u)
+            u = self._sigma(u)
         return self._second_half(u, x, embedding) if self.has_second_half else u
 
     def _second_half(
-        self, u: Float[Array, "b *space c"], x: Float[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
-    ) -> Float[Array, "b *space c"]:
+        self, u: Inexact[Array, "b *space c"], x: Inexact[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
+    ) -> Inexact[Array, "b *space c"]:
         v = self._normalise(self.channel_mlp_norm, u, embedding) if self.preactivation else u
         if self.use_channel_mlp:
             v = self.channel_mlp(v)
@@ -128,11 +139,14 @@ class FNOBlock(nnx.Module):
         if self.preactivation:
             return v
         v = self._normalise(self.channel_mlp_norm, v, embedding)
-        return self.non_linearity(v) if self.activate else v
+        return self._sigma(v) if self.activate else v
+
+    def _sigma(self, x: Inexact[Array, "b *space c"]) -> Inexact[Array, "b *space c"]:
+        return componentwise(self.non_linearity, x)
 
     def _normalise(
-        self, norm: nnx.Module | None, x: Float[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
-    ) -> Float[Array, "b *space c"]:
+        self, norm: nnx.Module | None, x: Inexact[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
+    ) -> Inexact[Array, "b *space c"]:
         if norm is None:
             return x
         return norm(x, embedding) if self.adaptive else norm(x)

@@ -1,7 +1,8 @@
 """Which Fourier modes a layer stores, and which of them a given grid uses.
 
 A layer stores the signed frequencies -(K//2) .. K-K//2-1 on every axis but the last, and 0 .. n//2 on the last
-one. A grid with fewer modes uses the middle of the leading axes and the beginning of the last.
+one; for complex data the last axis is like the others. A grid with fewer modes uses the middle of the two-sided
+axes and the beginning of the one-sided.
 """
 
 from collections.abc import Sequence
@@ -23,12 +24,14 @@ def as_modes(n_modes: int | Sequence[int]) -> tuple[int, ...]:
     return modes
 
 
-def stored_modes(n_modes: tuple[int, ...]) -> tuple[int, ...]:
-    """Sizes of the mode axes of a layer's weight: `n` on the leading axes, `n//2 + 1` on the last."""
-    return (*n_modes[:-1], n_modes[-1] // 2 + 1)
+def stored_modes(n_modes: tuple[int, ...], complex_data: bool = False) -> tuple[int, ...]:
+    """Sizes of the mode axes of a layer's weight: `n` on the leading axes, `n//2 + 1` on the last one of real data."""
+    return n_modes if complex_data else (*n_modes[:-1], n_modes[-1] // 2 + 1)
 
 
-def mode_window(stored: tuple[int, ...], kept: tuple[int, ...], *, compat: str | None = None) -> tuple[slice, ...]:
+def mode_window(
+    stored: tuple[int, ...], kept: tuple[int, ...], *, complex_data: bool = False, compat: str | None = None
+) -> tuple[slice, ...]:
     """Slices of a weight that pair every kept mode with the row stored for its signed frequency.
 
     Zero frequency sits at K//2 of a leading axis of K modes and at k//2 of k kept ones, so the window begins at
@@ -37,6 +40,7 @@ def mode_window(stored: tuple[int, ...], kept: tuple[int, ...], *, compat: str |
     Args:
         stored: sizes of the weight's mode axes.
         kept: sizes of the mode axes of the coefficients, none larger than stored.
+        complex_data: whether the last axis has both signs, too.
         compat: "neuralop2" begins at (K - k)//2, which pairs an odd k with the rows one below where K is even.
 
     Raises:
@@ -46,8 +50,10 @@ def mode_window(stored: tuple[int, ...], kept: tuple[int, ...], *, compat: str |
         raise ValueError(
             f"kept modes {kept}: wanted at most the stored {stored}; truncate the coefficients or raise n_modes"
         )
-    leading = zip(stored[:-1], kept[:-1], strict=True)
-    starts = [(s - k) // 2 if compat == NEURALOP2 else s // 2 - k // 2 for s, k in leading] + [0]
+    sizes = zip(stored, kept, strict=True)
+    starts = [(s - k) // 2 if compat == NEURALOP2 else s // 2 - k // 2 for s, k in sizes]
+    if not complex_data:
+        starts[-1] = 0
     return tuple(slice(start, start + k) for start, k in zip(starts, kept, strict=True))
 
 

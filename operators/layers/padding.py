@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Inexact
 
 
 class DomainPadding(nnx.Module):
@@ -40,11 +40,20 @@ class DomainPadding(nnx.Module):
         """Shape of the padded grid."""
         return tuple(s + before + after for s, (before, after) in zip(shape, self.widths(shape), strict=True))
 
-    def pad(self, u: Float[Array, "b *space c"]) -> Float[Array, "b *padded c"]:
+    def pad(self, u: Inexact[Array, "b *space c"]) -> Inexact[Array, "b *padded c"]:
         """The function with zeros around it."""
         return jnp.pad(u, ((0, 0), *self.widths(u.shape[1:-1]), (0, 0)))
 
-    def crop(self, u: Float[Array, "b *padded c"], shape: tuple[int, ...]) -> Float[Array, "b *space c"]:
-        """The part of a padded function that lies on the grid of the given shape."""
-        inner = [slice(before, before + s) for s, (before, _) in zip(shape, self.widths(shape), strict=True)]
+    def carried(self, shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the padded grid after a change of resolution that takes `shape` to `target`: in proportion."""
+        padded = self.padded_shape(shape)
+        return tuple(round(p * t / s) for p, s, t in zip(padded, shape, target, strict=True))
+
+    def crop(
+        self, u: Inexact[Array, "b *padded c"], shape: tuple[int, ...], target: tuple[int, ...]
+    ) -> Inexact[Array, "b *space c"]:
+        """The part without padding of a function that was padded on `shape`, and has been carried to `target` since."""
+        sizes = zip(target, shape, self.widths(shape), strict=True)
+        begins = [round(before * t / s) for t, s, (before, _) in sizes]
+        inner = [slice(begin, begin + t) for begin, t in zip(begins, target, strict=True)]
         return u[(slice(None), *inner)]

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
-from spectral.transforms import forward_planes, inverse_planes
+from spectral.transforms import forward_complex, forward_planes, inverse_complex, inverse_planes
 
 from . import pairs
 from .compat import check_compat
@@ -28,7 +29,10 @@ class SpectralConv(nnx.Module):
     Args:
         in_channels: channels in.
         out_channels: channels out.
-        n_modes: modes per axis, both signs counted; the last axis stores n//2 + 1.
+        n_modes: modes per axis, both signs counted; the last axis stores n//2 + 1. May be set anew later, up to
+            `max_n_modes`: the convolution then uses the middle of its weight.
+        max_n_modes: modes per axis that the weight has, by default `n_modes`.
+        complex_data: u is complex. The last axis then has both signs like the others, and the weight n modes there.
         bias: whether b (one number per output channel) is there.
         separable: W is one number per mode and channel, and channels are not mixed; needs as many out as in.
         factorization: None or "dense", "Tucker", "CP", "TT".
@@ -44,7 +48,10 @@ class SpectralConv(nnx.Module):
             called, for a wrong number of axes.
 
     Source: Li et al., Fourier Neural Operator for Parametric Partial Differential Equations, 2021, section 4. The
-        weight has E|W|^2 = 2 / (in + out), independent of the mode count, as in the neuraloperator library.
+        weight has E|W|^2 = 2 / (in + out), independent of the mode count, as in the neuraloperator library. That one
+        takes the most negative frequencies of the last axis of complex data (in one dimension those from zero on),
+        which loses the mean, and multiplies its output by (-1)^j along it; here the window is centred on every axis.
+        With `max_n_modes` it does not halve the last axis of its weight, and leaves what is beyond without effect.
     """
 
     def __init__(
@@ -53,6 +60,8 @@ class SpectralConv(nnx.Module):
         out_channels: int,
         n_modes: int | Sequence[int],
         *,
+        max_n_modes: int | Sequence[int] | None = None,
+        complex_data: bool = False,
         bias: bool = True,
         separable: bool = False,
         factorization: str | None = None,
@@ -71,16 +80,19 @@ class SpectralConv(nnx.Module):
                 f'spectral_dtype: got {spectral_dtype!r}, wanted "f32" with separable=True: nothing is mixed'
             )
         self.compat = check_compat(compat)
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.n_modes = as_modes(n_modes)
-        self.ndim = len(self.n_modes)
+        if compat is not None and complex_data:
+            raise ValueError(f"compat: got {compat!r} with complex_data=True, wanted None: its windows lose the mean")
+        self.in_channels, self.out_channels, self.complex_data = in_channels, out_channels, complex_data
+        self.max_n_modes = as_modes(n_modes if max_n_modes is None else max_n_modes)
+        self.n_modes = n_modes
+        self.ndim = len(self.max_n_modes)
         self.implementation, self.spectral_dtype = implementation, spectral_dtype
         std = math.sqrt(2 / (in_channels + out_channels))
         self.weight = make_weight(
             factorization,
             in_channels,
             out_channels,
-            stored_modes(self.n_modes),
+            stored_modes(self.max_n_modes, complex_data),
             rank=rank,
             std=std,
             separable=separable,
@@ -88,9 +100,24 @@ class SpectralConv(nnx.Module):
         )
         self.bias = nnx.Param(std * rngs.params.normal((out_channels,), jnp.float32)) if bias else None
 
+    @property
+    def n_modes(self) -> tuple[int, ...]:
+        """Modes per axis that are used, both signs counted."""
+        return self._n_modes
+
+    @n_modes.setter
+    def n_modes(self, n_modes: int | Sequence[int]) -> None:
+        modes = as_modes(n_modes)
+        if len(modes) != len(self.max_n_modes) or any(n > m for n, m in zip(modes, self.max_n_modes, strict=True)):
+            raise ValueError(
+                f"n_modes: got {modes}, wanted at most {self.max_n_modes}, which the weight has; give max_n_modes when "
+                "building it"
+            )
+        self._n_modes = modes
+
     def __call__(
-        self, u: Float[Array, "b *space ci"], output_shape: tuple[int, ...] | None = None
-    ) -> Float[Array, "b *outspace co"]:
+        self, u: Inexact[Array, "b *space ci"], output_shape: tuple[int, ...] | None = None
+    ) -> Inexact[Array, "b *outspace co"]:
         """Apply the convolution.
 
         Args:
@@ -106,13 +133,27 @@ class SpectralConv(nnx.Module):
             raise ValueError(f"u: got shape {u.shape}, wanted [batch, {self.ndim} spatial axes, channels]")
         target = shape if output_shape is None else tuple(output_shape)
 
-        x = pairs.modes_first(*forward_planes(u, self.n_modes, axes=axes))
-        window = mode_window(self.weight.modes, x.shape[: self.ndim], compat=self.compat)
+        x = pairs.modes_first(*self._forward(u, axes))
+        window = mode_window(
+            self.weight.modes, x.shape[: self.ndim], complex_data=self.complex_data, compat=self.compat
+        )
         dtype = SPECTRAL_DTYPES[self.spectral_dtype]
         y = self.weight.mix(x, window, implementation=self.implementation, dtype=dtype)
         re, im = pairs.batch_first(y)
         if self.bias is not None:
             # A constant is the zero mode: adding it there saves a pass over the field.
-            zero = (slice(None), *(k // 2 for k in re.shape[1:-2]), 0)
+            last = re.shape[-2] // 2 if self.complex_data else 0
+            zero = (slice(None), *(k // 2 for k in re.shape[1:-2]), last)
             re = re.at[zero].add(self.bias[...])
+        if self.complex_data:
+            return inverse_complex(jax.lax.complex(re, im), target, axes=axes)
         return inverse_planes(re, im, target, axes=axes)
+
+    def _forward(
+        self, u: Inexact[Array, "b *space c"], axes: tuple[int, ...]
+    ) -> tuple[Float[Array, "b *k c"], Float[Array, "b *k c"]]:
+        """Real and imaginary parts of the coefficients."""
+        if not self.complex_data:
+            return forward_planes(u, self.n_modes, axes=axes)
+        c = forward_complex(u, self.n_modes, axes=axes)
+        return c.real, c.imag

@@ -124,9 +124,70 @@ def test_float64_runs_in_float64(x64):
     np.testing.assert_allclose(*results, rtol=1e-12)
 
 
+def test_scaling_carries_functions_by_signed_frequency():
+    """Up, then down along one axis: without convolution and activation the network keeps a wave as it is."""
+    options = {"resolution_scaling_factor": [2, [1, 0.5]], "use_channel_mlp": False, "fno_skip": "identity"}
+    fno = build(lambda: FNO((4, 4), 1, 1, 3, n_layers=2, non_linearity=lambda x: x, **options, rngs=nnx.Rngs(0)))
+    for block in fno.blocks:
+        block.conv.weight.tensor[...] *= 0
+        block.conv.bias[...] *= 0
+    assert fno.grids((10, 12)) == [(20, 24), (20, 12)]
+    assert fno.grids((10, 12), (7, 8)) == [(20, 24), (7, 8)]
+
+    def field(*shape):
+        x, y = np.meshgrid(*(np.arange(s) / s for s in shape), indexing="ij")
+        return jnp.asarray(np.cos(2 * np.pi * (2 * x - y) + 1)[None, ..., None], jnp.float32)
+
+    for target in (None, (7, 9)):
+        got = apply_to(fno, field(10, 12), target)
+        shape = target or (20, 12)
+        want = fno.projection(fno.lifting(fno.embedding(field(*shape))))
+        # Coordinates are no waves: their jump at the boundary is not what is compared.
+        plain = fno.projection(fno.lifting(fno.embedding(0 * field(*shape))))
+        zero = apply_to(fno, 0 * field(10, 12), target)
+        np.testing.assert_allclose(got - zero, want - plain, atol=2e-5)
+
+
+def test_padding_keeps_its_share_of_a_scaled_grid():
+    options = {"domain_padding": 0.25, "resolution_scaling_factor": 2, "n_layers": 1}
+    fno = build(lambda: FNO((4,), 1, 2, 4, **options, rngs=nnx.Rngs(0)))
+    u = sample(1, 10, 1)
+    x = jnp.pad(fno.lifting(fno.embedding(u)), ((0, 0), (2, 2), (0, 0)))
+    want = fno.projection(fno.blocks[0](x, (28,)))[:, 4:-4]
+    np.testing.assert_allclose(apply(fno, u), want, atol=1e-5)
+
+
+def test_modes_may_grow():
+    """With fewer modes than are stored a network is the one that stores no more, with the middle of its weights."""
+    grown = build(lambda: TFNO((4, 3), 1, 1, 4, max_n_modes=(7, 6), n_layers=2, rank=0.5, rngs=nnx.Rngs(0)))
+    small = build(lambda: FNO((4, 3), 1, 1, 4, n_layers=2, rngs=nnx.Rngs(0)))
+    for ours, theirs in zip(grown.trunk.blocks, small.blocks, strict=True):
+        w = ours.conv.weight.dense()[:, :, 1:5, :2]  # zero frequency is at 7//2 and at 4//2
+        assert ours.conv.weight.modes == (7, 4)
+        pair = jnp.stack([w.real, w.imag])
+        theirs.conv.weight.tensor[...] = jnp.moveaxis(pair, (3, 4, 0), (0, 1, 2))
+        theirs.conv.bias[...] = ours.conv.bias[...]
+        theirs.fno_skip, theirs.channel_mlp = ours.fno_skip, ours.channel_mlp
+        theirs.channel_mlp_skip = ours.channel_mlp_skip
+    small.lifting, small.projection = grown.trunk.lifting, grown.trunk.projection
+    u = sample(2, 12, 9, 1)
+    few = apply(grown, u)
+    np.testing.assert_allclose(few, apply(small, u), atol=2e-6)
+    grown.n_modes = (7, 6)
+    assert grown.n_modes == (7, 6) and np.abs(apply(grown, u) - few).max() > 1e-3
+    for bad in ((8, 6), (7,)):
+        with pytest.raises(ValueError, match=r"n_modes: got .* wanted at most \(7, 6\)"):
+            grown.n_modes = bad
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
+        ({"resolution_scaling_factor": [1, 2]}, "resolution_scaling_factor: got"),
+        ({"resolution_scaling_factor": -1}, "resolution_scaling_factor: got"),
+        ({"resolution_scaling_factor": 2, "compat": "neuralop2"}, "resolution_scaling_factor: wanted None"),
+        ({"complex_data": True, "compat": "neuralop2"}, "compat: got 'neuralop2' with complex_data"),
+        ({"max_n_modes": (3, 4)}, "n_modes: got"),
         ({"n_layers": 0}, "n_layers: got 0"),
         ({"positional_embedding": "sinusoidal"}, "positional_embedding: got"),
         ({"norm": "layer"}, "norm: got"),

@@ -37,7 +37,9 @@ def test_separable_weights_and_statistics_there_and_back():
             lambda kind=factorization: SpectralConv(3, 3, (4, 4), separable=True, factorization=kind, rngs=nnx.Rngs(0))
         )
         state_dict = to_neuraloperator(conv)
-        assert state_dict["weight.tensor" if factorization is None else "weight.factors.factor_0"].ndim == (2 if factorization in ("Tucker", "CP") else 3)
+        assert state_dict["weight.tensor" if factorization is None else "weight.factors.factor_0"].ndim == (
+            2 if factorization in ("Tucker", "CP") else 3
+        )
         other = nnx.eval_shape(lambda conv=conv: conv)
         load_neuraloperator(other, state_dict)
         jax.tree.map(np.testing.assert_array_equal, nnx.state(other), nnx.state(conv))
