@@ -1,12 +1,13 @@
 """The Fourier neural operator."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Float, Inexact, Int
 
 from .base import Operator
 from .layers.activations import gelu
@@ -14,9 +15,11 @@ from .layers.channel_mlp import ChannelMLP
 from .layers.complex_valued import of_data
 from .layers.embeddings import GridEmbedding
 from .layers.fno_block import FNOBlock
-from .layers.modes import as_modes
+from .layers.modes import as_modes, stored_modes
 from .layers.padding import DomainPadding
+from .layers.ranks import Rank
 from .layers.scaling import Scaling, as_factors, scaled
+from .layers.weights import JointWeight, SpectralWeight, make_joint_weight
 
 
 class FNO(Operator):
@@ -42,6 +45,10 @@ class FNO(Operator):
         resolution_scaling_factor: points after a block over points before it: one factor, one per block, or for every
             block one per axis. Functions are carried by signed frequency, the skips' too.
         complex_data: the input is complex, and so is all that follows; see `FNOBlock` and `SpectralConv`.
+        joint_factorization: one tensor over layers, channels and modes in place of one for every block; `rank` is that
+            of the whole.
+        scan_layers: run all blocks but the last as one loop, compiled once, with their parameters stacked for the
+            call (one more copy of them in memory).
         remat: recompute every block in the backward pass, so that only the inputs of the blocks are kept.
         rngs: random streams.
         **block_options: of every block, see `FNOBlock`: preactivation, stabilizer, norm, norm_groups, ada_in_features,
@@ -78,13 +85,15 @@ class FNO(Operator):
         domain_padding_mode: str = "symmetric",
         resolution_scaling_factor: Scaling | None = None,
         complex_data: bool = False,
+        joint_factorization: bool = False,
+        scan_layers: bool = False,
         remat: bool = False,
         rngs: nnx.Rngs,
         **block_options: Any,
     ) -> None:
         self.ndim = len(as_modes(n_modes))
         self.in_channels, self.out_channels, self.hidden_channels = in_channels, out_channels, hidden_channels
-        self.complex_data, self.remat = complex_data, remat
+        self.complex_data, self.remat, self.scan_layers = complex_data, remat, scan_layers
         if n_layers < 1:
             raise ValueError(f"n_layers: got {n_layers}, wanted at least 1")
         if positional_embedding not in ("grid", None):
@@ -95,6 +104,12 @@ class FNO(Operator):
                 "resolution_scaling_factor: wanted None with compat, whose change of grid is not reproduced"
             )
 
+        if scan_layers and (n_layers < 3 or self.scaling is not None):
+            raise ValueError(
+                f"scan_layers: got True with n_layers={n_layers} and resolution_scaling_factor="
+                f"{resolution_scaling_factor}, wanted at least 3 layers and None: a loop repeats one block on one grid"
+            )
+
         self.embedding = GridEmbedding(self.ndim) if positional_embedding == "grid" else None
         self.padding = (
             None if domain_padding is None else DomainPadding(domain_padding, self.ndim, mode=domain_padding_mode)
@@ -103,13 +118,14 @@ class FNO(Operator):
         lifted = in_channels + (self.ndim if self.embedding is not None else 0)
         wide, narrow = (int(ratio * hidden_channels) for ratio in (lifting_channel_ratio, projection_channel_ratio))
         self.lifting = of_data(ChannelMLP(lifted, hidden_channels, wide, **shared), complex_data)
-        block_options |= {"complex_data": complex_data} | shared
+        block_options |= {"complex_data": complex_data, "own_weight": not joint_factorization} | shared
         self.blocks = nnx.List(
             [
                 FNOBlock(hidden_channels, n_modes, activate=layer < n_layers - 1, **block_options)
                 for layer in range(n_layers)
             ]
         )
+        self.joint = _joint_weight(self.blocks, **block_options) if joint_factorization else None
         self.projection = of_data(ChannelMLP(hidden_channels, out_channels, narrow, **shared), complex_data)
 
     @property
@@ -166,9 +182,11 @@ class FNO(Operator):
         if self.padding is not None:
             x = self.padding.pad(x)
         grids = self.grids(shape, output_shape)
-        for block, grid in zip(self.blocks, grids, strict=True):
-            inner = grid if self.padding is None else self.padding.carried(shape, grid)
-            x = self._apply(block, x, inner, embedding)
+        inner = [grid if self.padding is None else self.padding.carried(shape, grid) for grid in grids]
+        if self.scan_layers:
+            x = self._scan(x, embedding)
+        for layer in range(len(self.blocks) - 1 if self.scan_layers else 0, len(self.blocks)):
+            x = self._apply(self.blocks[layer], layer, x, inner[layer], embedding)
         if self.padding is not None:
             x = self.padding.crop(x, shape, grids[-1])
         y = self.projection(x)
@@ -177,18 +195,49 @@ class FNO(Operator):
     def _apply(
         self,
         block: FNOBlock,
+        layer: int | Int[Array, ""],
         x: Inexact[Array, "b *space c"],
         output_shape: tuple[int, ...],
         embedding: Float[Array, "*b e"] | None,
     ) -> Inexact[Array, "b *outspace c"]:
+        weight = None if self.joint is None else self.joint.layer(layer)
         if not self.remat:
-            return block(x, output_shape, embedding)
+            return block(x, output_shape, embedding, weight)
 
-        def run(block: FNOBlock, x: Array, embedding: Array | None) -> tuple[Array, nnx.State]:
-            y = block(x, output_shape, embedding)
+        def run(block: FNOBlock, x: Array, embedding: Array | None, weight: SpectralWeight | None):
+            y = block(x, output_shape, embedding, weight)
             return y, nnx.state(block, nnx.BatchStat)
 
         # The block inside is a copy: its running statistics come out beside the result.
-        y, statistics = jax.checkpoint(run)(block, x, embedding)
+        y, statistics = jax.checkpoint(run)(block, x, embedding, weight)
         nnx.update(block, statistics)
         return y
+
+    def _scan(
+        self, x: Inexact[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
+    ) -> Inexact[Array, "b *space c"]:
+        """All blocks but the last, which has no activation."""
+        blocks = self.blocks[:-1]
+        graphs, states = zip(*(nnx.split(block) for block in blocks), strict=True)
+
+        def body(x: Array, inputs: tuple[nnx.State, Array]) -> tuple[Array, nnx.State]:
+            block = nnx.merge(graphs[0], inputs[0])
+            y = self._apply(block, inputs[1], x, x.shape[1:-1], embedding)
+            return y, nnx.state(block, nnx.BatchStat)
+
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+        x, statistics = jax.lax.scan(body, x, (stacked, jnp.arange(len(blocks))))
+        for layer, block in enumerate(blocks):
+            nnx.update(block, jax.tree.map(lambda leaf, layer=layer: leaf[layer], statistics))
+        return x
+
+
+def _joint_weight(
+    blocks: Sequence[FNOBlock], *, factorization: str | None = None, rank: Rank = 1.0, rngs: nnx.Rngs, **options: Any
+) -> JointWeight:
+    if options.get("separable"):
+        raise ValueError("joint_factorization: got True with separable=True, wanted one of the two")
+    conv = blocks[0].conv
+    modes, channels = stored_modes(conv.max_n_modes, conv.complex_data), conv.in_channels
+    std = math.sqrt(1 / channels)
+    return make_joint_weight(factorization, len(blocks), channels, modes, rank=rank, std=std, rngs=rngs)

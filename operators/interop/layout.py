@@ -145,7 +145,8 @@ def _of_norm(norm: nnx.Module | None) -> Entries:
 def _of_convolution(conv: SpectralConv) -> Entries:
     if conv.bias is not None:
         yield "bias", Entry(conv.bias, (conv.out_channels, *[1] * conv.ndim))
-    yield from _under("weight", _of_weight(conv.weight))
+    if conv.weight is not None:
+        yield from _under("weight", _of_weight(conv.weight))
 
 
 def _of_weight(weight: SpectralWeight) -> Entries:

@@ -16,6 +16,7 @@ from .complex_valued import componentwise, of_data
 from .norms import make_norm
 from .skips import make_skip
 from .spectral_conv import SpectralConv
+from .weights import SpectralWeight
 
 
 class FNOBlock(nnx.Module):
@@ -104,6 +105,7 @@ class FNOBlock(nnx.Module):
         x: Inexact[Array, "b *space c"],
         output_shape: tuple[int, ...] | None = None,
         embedding: Float[Array, "*b e"] | None = None,
+        weight: SpectralWeight | None = None,
     ) -> Inexact[Array, "b *outspace c"]:
         """Apply the block.
 
@@ -111,10 +113,11 @@ class FNOBlock(nnx.Module):
             x: samples [b, *space, c].
             output_shape: grid of the output, by default that of the input.
             embedding: [e] or [b, e], for the adaptive instance norm.
+            weight: of the convolution, where it has none of its own.
         """
         if self.preactivation:
             x = self._normalise(self.norm, self._sigma(x), embedding)
-        y = self.conv(componentwise(jnp.tanh, x) if self.stabilizer else x, output_shape)
+        y = self.conv(componentwise(jnp.tanh, x) if self.stabilizer else x, output_shape, weight)
         if y.shape != x.shape:
             # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
             axes = tuple(range(1, x.ndim - 1))

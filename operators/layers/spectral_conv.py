@@ -14,7 +14,7 @@ from . import pairs
 from .compat import check_compat
 from .modes import as_modes, mode_window, stored_modes
 from .ranks import Rank
-from .weights import make_weight
+from .weights import SpectralWeight, make_weight
 
 SPECTRAL_DTYPES = {"f32": None, "bf16": jnp.bfloat16}
 IMPLEMENTATIONS = ("auto", "factorized", "reconstructed")
@@ -34,6 +34,7 @@ class SpectralConv(nnx.Module):
         max_n_modes: modes per axis that the weight has, by default `n_modes`.
         complex_data: u is complex. The last axis then has both signs like the others, and the weight n modes there.
         bias: whether b (one number per output channel) is there.
+        own_weight: whether W belongs to this layer; if not, it is given with every call.
         separable: W is one number per mode and channel, and channels are not mixed; needs as many out as in.
         factorization: None or "dense", "Tucker", "CP", "TT".
         rank: share of the dense parameter count (float), or ranks (integers).
@@ -63,6 +64,7 @@ class SpectralConv(nnx.Module):
         max_n_modes: int | Sequence[int] | None = None,
         complex_data: bool = False,
         bias: bool = True,
+        own_weight: bool = True,
         separable: bool = False,
         factorization: str | None = None,
         rank: Rank = 1.0,
@@ -88,16 +90,10 @@ class SpectralConv(nnx.Module):
         self.ndim = len(self.max_n_modes)
         self.implementation, self.spectral_dtype = implementation, spectral_dtype
         std = math.sqrt(2 / (in_channels + out_channels))
-        self.weight = make_weight(
-            factorization,
-            in_channels,
-            out_channels,
-            stored_modes(self.max_n_modes, complex_data),
-            rank=rank,
-            std=std,
-            separable=separable,
-            rngs=rngs,
-        )
+        sizes = in_channels, out_channels, stored_modes(self.max_n_modes, complex_data)
+        self.weight = None
+        if own_weight:
+            self.weight = make_weight(factorization, *sizes, rank=rank, std=std, separable=separable, rngs=rngs)
         self.bias = nnx.Param(std * rngs.params.normal((out_channels,), jnp.float32)) if bias else None
 
     @property
@@ -116,13 +112,17 @@ class SpectralConv(nnx.Module):
         self._n_modes = modes
 
     def __call__(
-        self, u: Inexact[Array, "b *space ci"], output_shape: tuple[int, ...] | None = None
+        self,
+        u: Inexact[Array, "b *space ci"],
+        output_shape: tuple[int, ...] | None = None,
+        weight: SpectralWeight | None = None,
     ) -> Inexact[Array, "b *outspace co"]:
         """Apply the convolution.
 
         Args:
             u: samples [b, *space, in_channels].
             output_shape: grid of the output, by default that of the input.
+            weight: W, for a layer without its own.
 
         Returns:
             Samples [b, *output_shape, out_channels].
@@ -133,12 +133,13 @@ class SpectralConv(nnx.Module):
             raise ValueError(f"u: got shape {u.shape}, wanted [batch, {self.ndim} spatial axes, channels]")
         target = shape if output_shape is None else tuple(output_shape)
 
+        weight = weight if self.weight is None else self.weight
+        if weight is None:
+            raise ValueError("weight: got None, wanted one: the layer was built with own_weight=False")
         x = pairs.modes_first(*self._forward(u, axes))
-        window = mode_window(
-            self.weight.modes, x.shape[: self.ndim], complex_data=self.complex_data, compat=self.compat
-        )
+        window = mode_window(weight.modes, x.shape[: self.ndim], complex_data=self.complex_data, compat=self.compat)
         dtype = SPECTRAL_DTYPES[self.spectral_dtype]
-        y = self.weight.mix(x, window, implementation=self.implementation, dtype=dtype)
+        y = weight.mix(x, window, implementation=self.implementation, dtype=dtype)
         re, im = pairs.batch_first(y)
         if self.bias is not None:
             # A constant is the zero mode: adding it there saves a pass over the field.

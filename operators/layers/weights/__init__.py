@@ -1,11 +1,14 @@
 """Spectral weights: dense and factorised complex tensors, stored as real pairs."""
 
+from typing import Any
+
 from flax import nnx
 
 from ..ranks import Rank
 from .base import MatrixWeight, SpectralWeight
 from .cp import CPWeight
 from .dense import DenseWeight
+from .joint import JOINT, JointWeight
 from .separable import SeparableWeight
 from .tensors import TENSORS, CPTensor, DenseTensor, PairTensor, TTTensor, TuckerTensor
 from .tt import TTWeight
@@ -16,6 +19,7 @@ __all__ = [
     "CPWeight",
     "DenseTensor",
     "DenseWeight",
+    "JointWeight",
     "MatrixWeight",
     "PairTensor",
     "SeparableWeight",
@@ -24,10 +28,11 @@ __all__ = [
     "TTWeight",
     "TuckerTensor",
     "TuckerWeight",
+    "make_joint_weight",
     "make_weight",
 ]
 
-FACTORIZED = {"tucker": TuckerWeight, "cp": CPWeight, "tt": TTWeight}
+WEIGHTS: dict[str, Any] = {"dense": DenseWeight, "tucker": TuckerWeight, "cp": CPWeight, "tt": TTWeight}
 
 
 def make_weight(
@@ -43,23 +48,51 @@ def make_weight(
 ) -> SpectralWeight:
     """The weight of a factorization by its name: None or "dense", "Tucker", "CP", "TT" (any case).
 
+    Args:
+        factorization: the name.
+        in_channels: size of the input channel axis.
+        out_channels: size of the output channel axis.
+        modes: stored sizes of the mode axes.
+        rank: share of the dense parameter count; or for Tucker ranks in the order (in, out, *modes), for CP the number
+            of terms, for TT the inner bond sizes.
+        std: root mean square modulus of the entries of the product.
+        separable: whether channels are kept apart.
+        rngs: random streams.
+
     Raises:
         ValueError: for another name, a rank that is not positive, or a separable weight that would change the channels.
     """
-    if isinstance(rank, float) and rank <= 0:
-        raise ValueError(f"rank: got {rank}, wanted a positive share of the dense parameters, such as 0.1")
-    name = (factorization or "dense").lower()
-    if name not in ("dense", *FACTORIZED):
-        raise ValueError(f'factorization: got {factorization!r}, wanted None, "dense", "Tucker", "CP" or "TT"')
+    options = _options(factorization, rank)
+    name = options.pop("name")
     if separable:
         if in_channels != out_channels:
             raise ValueError(
                 f"separable: got True for {in_channels} -> {out_channels} channels, wanted as many out as in"
             )
-        shape = (in_channels, *modes)
-        if name == "dense":
-            return SeparableWeight(DenseTensor(shape, std=std, rngs=rngs))
-        return SeparableWeight(TENSORS[name](shape, rank=rank, std=std, rngs=rngs))
-    if name == "dense":
-        return DenseWeight(in_channels, out_channels, modes, std=std, rngs=rngs)
-    return FACTORIZED[name](in_channels, out_channels, modes, rank=rank, std=std, rngs=rngs)
+        return SeparableWeight(TENSORS[name]((in_channels, *modes), **options, std=std, rngs=rngs))
+    return WEIGHTS[name].draw((in_channels, out_channels, *modes), **options, std=std, rngs=rngs)
+
+
+def make_joint_weight(
+    factorization: str | None,
+    n_layers: int,
+    channels: int,
+    modes: tuple[int, ...],
+    *,
+    rank: Rank,
+    std: float,
+    rngs: nnx.Rngs,
+) -> JointWeight:
+    """One tensor [n_layers, channels, channels, *modes] for all layers; see `make_weight` for the other arguments."""
+    options = _options(factorization, rank)
+    return JOINT[options.pop("name")]((n_layers, channels, channels, *modes), **options, std=std, rngs=rngs)
+
+
+def _options(factorization: str | None, rank: Rank) -> dict[str, Any]:
+    """The name in lower case, and the rank where there is one."""
+    if isinstance(rank, float) and rank <= 0:
+        raise ValueError(f"rank: got {rank}, wanted a positive share of the dense parameters, such as 0.1")
+    name = (factorization or "dense").lower()
+    if name not in WEIGHTS:
+        raise ValueError(f'factorization: got {factorization!r}, wanted None, "dense", "Tucker", "CP" or "TT"')
+    return {"name": name} if name == "dense" else {"name": name, "rank": rank}

@@ -1,6 +1,7 @@
 """A spectral weight in canonical polyadic (CP) form."""
 
 import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from flax import nnx
@@ -12,6 +13,16 @@ from ..ranks import cp_rank
 from .base import MatrixWeight
 
 
+def draw_cp(
+    shape: tuple[int, ...], *, rank: float | int, std: float, rngs: nnx.Rngs
+) -> tuple[Float[Array, "2 r"], list[Float[Array, "2 n r"]]]:
+    """Scales and factors of a tensor of any shape whose entries have root mean square modulus `std`."""
+    terms = cp_rank(shape, rank)
+    entry_std = (std / math.sqrt(terms)) ** (1 / len(shape))
+    scales = jnp.stack([jnp.ones(terms, jnp.float32), jnp.zeros(terms, jnp.float32)])
+    return scales, [pairs.draw(rngs, (n, terms), entry_std) for n in shape]
+
+
 class CPWeight(MatrixWeight):
     """W[i, o, *k] = sum_r s[r] A[i, r] B[o, r] prod_j U_j[k_j, r].
 
@@ -19,30 +30,20 @@ class CPWeight(MatrixWeight):
     gives the product entries of root mean square `std`.
 
     Args:
-        in_channels: size of the input channel axis.
-        out_channels: size of the output channel axis.
-        modes: stored sizes of the mode axes.
-        rank: share of the dense parameter count, or the number of terms.
-        std: root mean square modulus of the entries of the product.
-        rngs: random streams.
+        scales: s, [2, r].
+        factors: A, B, U_1, .., [2, n, r] each.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        modes: tuple[int, ...],
-        *,
-        rank: float | int,
-        std: float,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.in_channels, self.out_channels, self.modes = in_channels, out_channels, modes
-        shape = (in_channels, out_channels, *modes)
-        terms = cp_rank(shape, rank)
-        entry_std = (std / math.sqrt(terms)) ** (1 / len(shape))
-        self.scales = nnx.Param(jnp.stack([jnp.ones(terms, jnp.float32), jnp.zeros(terms, jnp.float32)]))
-        self.factors = nnx.List([nnx.Param(pairs.draw(rngs, (n, terms), entry_std)) for n in shape])
+    def __init__(self, scales: Float[Array, "2 r"], factors: Sequence[Float[Array, "2 n r"]]) -> None:
+        self.in_channels, self.out_channels, *modes = (factor.shape[1] for factor in factors)
+        self.modes = tuple(modes)
+        self.scales = nnx.Param(scales)
+        self.factors = nnx.List([nnx.Param(factor) for factor in factors])
+
+    @classmethod
+    def draw(cls, shape: tuple[int, ...], *, rank: float | int, std: float, rngs: nnx.Rngs) -> "CPWeight":
+        """Random factors; see `make_weight` for the arguments."""
+        return cls(*draw_cp(shape, rank=rank, std=std, rngs=rngs))
 
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
         left, right = (factor[...].transpose(0, 2, 1) for factor in self.factors[:2])  # [2, r, channels]

@@ -16,19 +16,19 @@ class DenseWeight(MatrixWeight):
     Stored as [*modes, 2, in, out]: the products over channels then read it as it lies in memory.
 
     Args:
-        in_channels: size of the input channel axis.
-        out_channels: size of the output channel axis.
-        modes: stored sizes of the mode axes.
-        std: root mean square modulus of the entries.
-        rngs: random streams.
+        tensor: W, [*modes, 2, in, out].
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, modes: tuple[int, ...], *, std: float, rngs: nnx.Rngs
-    ) -> None:
-        self.in_channels, self.out_channels, self.modes = in_channels, out_channels, modes
-        shape = (*modes, in_channels, out_channels)
-        self.tensor = nnx.Param(pairs.draw(rngs, shape, std, axis=len(modes)))
+    def __init__(self, tensor: Float[Array, "*k 2 i o"]) -> None:
+        *modes, _, self.in_channels, self.out_channels = tensor.shape
+        self.modes = tuple(modes)
+        self.tensor = nnx.Param(tensor)
+
+    @classmethod
+    def draw(cls, shape: tuple[int, ...], *, std: float, rngs: nnx.Rngs) -> "DenseWeight":
+        """Random entries; see `make_weight` for the arguments."""
+        i, o, *modes = shape
+        return cls(pairs.draw(rngs, (*modes, i, o), std, axis=len(modes)))
 
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
         return self.tensor[window]

@@ -5,14 +5,16 @@ for the products that mix channels.
 """
 
 import abc
-import math
+from typing import Any
 
-import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from .. import pairs
-from ..ranks import Rank, cp_rank, tt_ranks, tucker_ranks
+from ..ranks import Rank
+from .cp import draw_cp
+from .tt import draw_tt
+from .tucker import draw_tucker
 
 Window = tuple[slice, ...]
 
@@ -47,12 +49,9 @@ class TuckerTensor(PairTensor):
 
     def __init__(self, shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> None:
         self.shape = shape
-        ranks = tucker_ranks(shape, rank)
-        entry_std = (std / math.sqrt(math.prod(ranks))) ** (1 / (len(shape) + 1))
-        self.core = nnx.Param(pairs.draw(rngs, ranks, entry_std))
-        self.factors = nnx.List(
-            [nnx.Param(pairs.draw(rngs, (n, r), entry_std)) for n, r in zip(shape, ranks, strict=True)]
-        )
+        core, factors = draw_tucker(shape, rank=rank, std=std, rngs=rngs, order=range(len(shape)))
+        self.core = nnx.Param(core)
+        self.factors = nnx.List([nnx.Param(factor) for factor in factors])
 
     def entries(self, window: Window) -> Float[Array, "2 *n"]:
         t = self.core[...]
@@ -67,10 +66,9 @@ class CPTensor(PairTensor):
 
     def __init__(self, shape: tuple[int, ...], *, rank: float | int, std: float, rngs: nnx.Rngs) -> None:
         self.shape = shape
-        terms = cp_rank(shape, rank)
-        entry_std = (std / math.sqrt(terms)) ** (1 / len(shape))
-        self.scales = nnx.Param(jnp.stack([jnp.ones(terms, jnp.float32), jnp.zeros(terms, jnp.float32)]))
-        self.factors = nnx.List([nnx.Param(pairs.draw(rngs, (n, terms), entry_std)) for n in shape])
+        scales, factors = draw_cp(shape, rank=rank, std=std, rngs=rngs)
+        self.scales = nnx.Param(scales)
+        self.factors = nnx.List([nnx.Param(factor) for factor in factors])
 
     def entries(self, window: Window) -> Float[Array, "2 *n"]:
         *front, last = [factor[:, rows] for factor, rows in zip(self.factors, window, strict=True)]
@@ -86,10 +84,7 @@ class TTTensor(PairTensor):
 
     def __init__(self, shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> None:
         self.shape = shape
-        bonds = tt_ranks(shape, rank)
-        entry_std = (std / math.sqrt(math.prod(bonds))) ** (1 / len(shape))
-        cores = zip(bonds[:-1], shape, bonds[1:], strict=True)
-        self.factors = nnx.List([nnx.Param(pairs.draw(rngs, core, entry_std)) for core in cores])
+        self.factors = nnx.List([nnx.Param(core) for core in draw_tt(shape, rank=rank, std=std, rngs=rngs)])
 
     def entries(self, window: Window) -> Float[Array, "2 *n"]:
         first, *rest = [factor[:, :, rows] for factor, rows in zip(self.factors, window, strict=True)]
@@ -99,4 +94,4 @@ class TTTensor(PairTensor):
         return t[..., 0]
 
 
-TENSORS = {"tucker": TuckerTensor, "cp": CPTensor, "tt": TTTensor}
+TENSORS: dict[str, Any] = {"dense": DenseTensor, "tucker": TuckerTensor, "cp": CPTensor, "tt": TTTensor}

@@ -1,6 +1,7 @@
 """A spectral weight in tensor-train form."""
 
 import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from flax import nnx
@@ -12,6 +13,13 @@ from ..ranks import Rank, tt_ranks
 from .base import MatrixWeight
 
 
+def draw_tt(shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> list[Float[Array, "2 r n s"]]:
+    """Cores of a tensor of any shape whose entries have root mean square modulus `std`."""
+    bonds = tt_ranks(shape, rank)
+    entry_std = (std / math.sqrt(math.prod(bonds))) ** (1 / len(shape))
+    return [pairs.draw(rngs, core, entry_std) for core in zip(bonds[:-1], shape, bonds[1:], strict=True)]
+
+
 class TTWeight(MatrixWeight):
     """W[i, o, k_1, ..] = A[i] B[o] U_1[k_1] U_2[k_2] .., a product of matrices of the bond sizes.
 
@@ -19,33 +27,21 @@ class TTWeight(MatrixWeight):
     entries of root mean square `std`.
 
     Args:
-        in_channels: size of the input channel axis.
-        out_channels: size of the output channel axis.
-        modes: stored sizes of the mode axes.
-        rank: share of the dense parameter count, or the inner bond sizes.
-        std: root mean square modulus of the entries of the product.
-        rngs: random streams.
+        factors: A, B, U_1, .., [2, r, n, r'] each.
 
     Source: neuraloperator's tensor trains, except that theirs start with prod r in place of prod sqrt(r), which makes
         the products many times too small.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        modes: tuple[int, ...],
-        *,
-        rank: Rank,
-        std: float,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.in_channels, self.out_channels, self.modes = in_channels, out_channels, modes
-        shape = (in_channels, out_channels, *modes)
-        bonds = tt_ranks(shape, rank)
-        entry_std = (std / math.sqrt(math.prod(bonds))) ** (1 / len(shape))
-        cores = zip(bonds[:-1], shape, bonds[1:], strict=True)
-        self.factors = nnx.List([nnx.Param(pairs.draw(rngs, core, entry_std)) for core in cores])
+    def __init__(self, factors: Sequence[Float[Array, "2 r n s"]]) -> None:
+        self.in_channels, self.out_channels, *modes = (factor.shape[2] for factor in factors)
+        self.modes = tuple(modes)
+        self.factors = nnx.List([nnx.Param(factor) for factor in factors])
+
+    @classmethod
+    def draw(cls, shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> "TTWeight":
+        """Random cores; see `make_weight` for the arguments."""
+        return cls(draw_tt(shape, rank=rank, std=std, rngs=rngs))
 
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
         first, second = self.factors[0][:, 0], self.factors[1][...]

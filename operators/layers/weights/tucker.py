@@ -1,6 +1,7 @@
 """A spectral weight in Tucker form."""
 
 import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from flax import nnx
@@ -12,6 +13,16 @@ from ..ranks import Rank, tucker_ranks
 from .base import MatrixWeight
 
 
+def draw_tucker(
+    shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs, order: Sequence[int]
+) -> tuple[Float[Array, "2 *r"], list[Float[Array, "2 n r"]]]:
+    """Core, its axes in the given order, and factors of a tensor whose entries have root mean square modulus `std`."""
+    ranks = tucker_ranks(shape, rank)
+    entry_std = (std / math.sqrt(math.prod(ranks))) ** (1 / (len(shape) + 1))
+    core = pairs.draw(rngs, tuple(ranks[axis] for axis in order), entry_std)
+    return core, [pairs.draw(rngs, (n, r), entry_std) for n, r in zip(shape, ranks, strict=True)]
+
+
 class TuckerWeight(MatrixWeight):
     """W[i, o, *k] = sum_{p, q, *r} G[p, q, *r] A[i, p] B[o, q] prod_j U_j[k_j, r_j].
 
@@ -19,33 +30,20 @@ class TuckerWeight(MatrixWeight):
     the product entries of root mean square `std`.
 
     Args:
-        in_channels: size of the input channel axis.
-        out_channels: size of the output channel axis.
-        modes: stored sizes of the mode axes.
-        rank: share of the dense parameter count, or ranks in the order (in, out, *modes).
-        std: root mean square modulus of the entries of the product.
-        rngs: random streams.
+        core: G, [2, *r, p, q]: mode ranks first, so that expanding them to modes transposes nothing.
+        factors: A, B, U_1, .., [2, n, r] each.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        modes: tuple[int, ...],
-        *,
-        rank: Rank,
-        std: float,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.in_channels, self.out_channels, self.modes = in_channels, out_channels, modes
-        shape = (in_channels, out_channels, *modes)
-        ranks = tucker_ranks(shape, rank)
-        entry_std = (std / math.sqrt(math.prod(ranks))) ** (1 / (len(shape) + 1))
-        # Mode ranks first, as [2, *r, p, q]: expanding them to modes then transposes nothing.
-        self.core = nnx.Param(pairs.draw(rngs, (*ranks[2:], *ranks[:2]), entry_std))
-        self.factors = nnx.List(
-            [nnx.Param(pairs.draw(rngs, (n, r), entry_std)) for n, r in zip(shape, ranks, strict=True)]
-        )
+    def __init__(self, core: Float[Array, "2 *r p q"], factors: Sequence[Float[Array, "2 n r"]]) -> None:
+        self.in_channels, self.out_channels, *modes = (factor.shape[1] for factor in factors)
+        self.modes = tuple(modes)
+        self.core = nnx.Param(core)
+        self.factors = nnx.List([nnx.Param(factor) for factor in factors])
+
+    @classmethod
+    def draw(cls, shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> "TuckerWeight":
+        """Random core and factors; see `make_weight` for the arguments."""
+        return cls(*draw_tucker(shape, rank=rank, std=std, rngs=rngs, order=(*range(2, len(shape)), 0, 1)))
 
     def reconstruct(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 i o"]:
         # Channels first: there are fewer mode ranks than modes.
