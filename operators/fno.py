@@ -99,16 +99,7 @@ class FNO(Operator):
         if positional_embedding not in ("grid", None):
             raise ValueError(f'positional_embedding: got {positional_embedding!r}, wanted "grid" or None')
         self.scaling = as_factors(resolution_scaling_factor, self.ndim, n_layers)
-        if self.scaling is not None and block_options.get("compat") is not None:
-            raise ValueError(
-                "resolution_scaling_factor: wanted None with compat, whose change of grid is not reproduced"
-            )
-
-        if scan_layers and (n_layers < 3 or self.scaling is not None):
-            raise ValueError(
-                f"scan_layers: got True with n_layers={n_layers} and resolution_scaling_factor="
-                f"{resolution_scaling_factor}, wanted at least 3 layers and None: a loop repeats one block on one grid"
-            )
+        self._check(n_layers, block_options)
 
         self.embedding = GridEmbedding(self.ndim) if positional_embedding == "grid" else None
         self.padding = (
@@ -127,6 +118,19 @@ class FNO(Operator):
         )
         self.joint = _joint_weight(self.blocks, **block_options) if joint_factorization else None
         self.projection = of_data(ChannelMLP(hidden_channels, out_channels, narrow, **shared), complex_data)
+
+    def _check(self, n_layers: int, block_options: dict[str, Any]) -> None:
+        """Refuse options that exclude each other."""
+        if self.scaling is not None and block_options.get("compat") is not None:
+            raise ValueError(
+                f"resolution_scaling_factor: got {self.scaling} with compat={block_options['compat']!r}, wanted None: "
+                "the change of grid that it stands for is not reproduced"
+            )
+        if self.scan_layers and (n_layers < 3 or self.scaling is not None):
+            raise ValueError(
+                f"scan_layers: got True with n_layers={n_layers} and resolution_scaling_factor={self.scaling}, wanted "
+                "at least 3 layers and None: a loop repeats one block on one grid"
+            )
 
     @property
     def n_modes(self) -> tuple[int, ...]:
