@@ -1,6 +1,7 @@
 """Complex functions through layers that know real ones."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +37,6 @@ class ComplexValued(nnx.Module):
         )
 
 
-def of_data(layer: nnx.Module | None, complex_data: bool) -> nnx.Module | None:
+def of_data(layer: Any, complex_data: bool) -> Any:
     """The layer itself for real data (and None for None), `ComplexValued` of it for complex data."""
     return ComplexValued(layer) if complex_data and layer is not None else layer

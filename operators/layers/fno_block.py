@@ -84,7 +84,7 @@ class FNOBlock(nnx.Module):
             channels, channels, n_modes, complex_data=complex_data, compat=compat, rngs=rngs, **convolution
         )
 
-        def layer(make: Callable, *args: Any, **options: Any) -> nnx.Module | None:
+        def layer(make: Callable, *args: Any, **options: Any) -> Any:
             return of_data(make(*args, **options, rngs=rngs), complex_data)
 
         of_norm = {"groups": norm_groups, "features": ada_in_features}

@@ -91,9 +91,8 @@ class SpectralConv(nnx.Module):
         self.implementation, self.spectral_dtype = implementation, spectral_dtype
         std = math.sqrt(2 / (in_channels + out_channels))
         sizes = in_channels, out_channels, stored_modes(self.max_n_modes, complex_data)
-        self.weight = None
-        if own_weight:
-            self.weight = make_weight(factorization, *sizes, rank=rank, std=std, separable=separable, rngs=rngs)
+        of_weight = {"rank": rank, "std": std, "separable": separable, "rngs": rngs}
+        self.weight = make_weight(factorization, *sizes, **of_weight) if own_weight else None
         self.bias = nnx.Param(std * rngs.params.normal((out_channels,), jnp.float32)) if bias else None
 
     @property

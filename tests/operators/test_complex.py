@@ -115,7 +115,7 @@ def test_network(options):
     @jax.jit
     def gradient(params, rest, u):
         def loss(params):
-            v = nnx.merge(graph, params, rest)(u, embedding=embedding)
+            v = nnx.merge(graph, params, jax.tree.map(lambda leaf: leaf, rest))(u, embedding=embedding)
             return jnp.mean(jnp.abs(v) ** 2), v
 
         return jax.grad(loss, has_aux=True)(params)
