@@ -5,5 +5,20 @@ from .burgers import BurgersFlow
 from .darcy import DarcyFlow
 from .ns_decaying import NavierStokesDecaying
 from .ns_forcing import NavierStokesForcing
+from .ns_kolmogorov import NavierStokesKolmogorov
+from .ns_li import NavierStokesLi
+from .ns_taylor_green import NavierStokesTaylorGreen
+from .trajectory import Trajectory
 
-__all__ = ["BurgersFlow", "DarcyFlow", "FieldInfo", "Generator", "NavierStokesDecaying", "NavierStokesForcing"]
+__all__ = [
+    "BurgersFlow",
+    "DarcyFlow",
+    "FieldInfo",
+    "Generator",
+    "NavierStokesDecaying",
+    "NavierStokesForcing",
+    "NavierStokesKolmogorov",
+    "NavierStokesLi",
+    "NavierStokesTaylorGreen",
+    "Trajectory",
+]

@@ -6,24 +6,23 @@ from fractions import Fraction
 from typing import ClassVar, Literal
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
 from ..equations.navier_stokes import NavierStokes
 from ..initial import mcwilliams
-from ..steppers import etdrk4, rollout
-from .base import FieldInfo, Generator, grid_text
+from .base import grid_text
+from .trajectory import Trajectory, steps_at
 
 
 @dataclasses.dataclass(frozen=True)
-class NavierStokesDecaying(Generator):
+class NavierStokesDecaying(Trajectory):
     """McWilliams' decaying turbulence on the torus [0, 2 pi)^2, recorded at equal intervals after a warm-up.
 
         w_t + u . grad w = nu Lap w,    w(0) from `initial.mcwilliams`
 
-    The map is the first `n_inputs` snapshots -> the others. Snapshot i is at warmup + i interval, i = 0, 1, ...
+    The map is the first `n_inputs` snapshots -> the others, see `Trajectory`.
 
     Args:
         shape: points of the solver grid, at least 3/2 of what is stored.
@@ -31,10 +30,7 @@ class NavierStokesDecaying(Generator):
         energy: mean(|u|^2)/2 at the start.
         convention: "1984" or "torch_cfd", see `initial.mcwilliams`.
         peak: wavenumber of the most energetic modes.
-        warmup: time of the first snapshot, positive.
-        interval: time between two snapshots.
-        n_snapshots: snapshots in all.
-        n_inputs: how many of them are inputs.
+        warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
         cfl: largest CFL number, for speeds up to 4.5 sqrt(energy): 4.5 standard deviations of each component.
 
     Source:
@@ -44,6 +40,7 @@ class NavierStokesDecaying(Generator):
 
     name: ClassVar[str] = "ns_decaying"
     resolved: ClassVar[Fraction] = Fraction(2, 3)
+    recorded: ClassVar[dict[str, tuple[str, str]]] = {"vorticity": ("1/time", "vorticity d_x u_y - d_y u_x")}
 
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3
@@ -58,15 +55,9 @@ class NavierStokesDecaying(Generator):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(self.shape))
-        if not 0 < self.n_inputs < self.n_snapshots:
-            raise ValueError(
-                f"n_inputs: got {self.n_inputs} of n_snapshots {self.n_snapshots}, "
-                f"wanted 1 to {self.n_snapshots - 1}, so that a snapshot is left to predict"
-            )
-        if min(self.warmup, self.interval, self.cfl) <= 0:
-            raise ValueError(
-                f"warmup, interval, cfl: got {self.warmup}, {self.interval}, {self.cfl}, wanted positive numbers"
-            )
+        self.check_times()
+        if min(self.energy, self.cfl) <= 0:
+            raise ValueError(f"energy, cfl: got {self.energy}, {self.cfl}, wanted positive numbers")
 
     @property
     def grid(self) -> Grid:
@@ -74,20 +65,7 @@ class NavierStokesDecaying(Generator):
 
     def steps(self, duration: float) -> int:
         """Time steps that cover a duration at the CFL number."""
-        return math.ceil(duration * 4.5 * math.sqrt(self.energy) / (self.cfl * min(self.grid.spacing)))
-
-    @property
-    def fields(self) -> dict[str, FieldInfo]:
-        times = tuple(self.warmup + i * self.interval for i in range(self.n_snapshots))
-        return {"vorticity": FieldInfo(times, "1/time", "vorticity d_x u_y - d_y u_x")}
-
-    @property
-    def inputs(self) -> dict[str, tuple[int, ...]]:
-        return {"vorticity": tuple(range(self.n_inputs))}
-
-    @property
-    def targets(self) -> dict[str, tuple[int, ...]]:
-        return {"vorticity": tuple(range(self.n_inputs, self.n_snapshots))}
+        return steps_at(4.5 * math.sqrt(self.energy), min(self.grid.spacing), self.cfl)(duration)
 
     def parameters(self) -> dict[str, float | str]:
         return {
@@ -105,8 +83,5 @@ class NavierStokesDecaying(Generator):
         """Vorticity [n_snapshots, x, y]."""
         equation = NavierStokes(self.grid, self.viscosity)
         start = equation.to_spectral(mcwilliams(key, self.grid, self.peak, self.energy, self.convention))
-        warm, inner = self.steps(self.warmup), self.steps(self.interval)
-        first = rollout(etdrk4(equation, self.warmup / warm), start, n_outputs=1, inner_steps=warm)[0]
-        later = rollout(etdrk4(equation, self.interval / inner), first, self.n_snapshots - 1, inner)
-        states = jnp.concatenate([first[None], later])
+        states = self.record(equation, start, self.steps)
         return {"vorticity": jax.vmap(equation.to_physical)(states)}

@@ -113,5 +113,5 @@ def test_wrong_arguments_are_explained():
         NavierStokesForcing(reynolds=0.0)
     with pytest.raises(ValueError, match="wanted 1 to 3"):
         NavierStokesDecaying(n_snapshots=4, n_inputs=4)
-    with pytest.raises(ValueError, match="wanted positive numbers"):
-        NavierStokesDecaying(warmup=0.0)
+    with pytest.raises(ValueError, match="wanted a time >= 0"):
+        NavierStokesDecaying(warmup=-1.0)
