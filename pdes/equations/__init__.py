@@ -1,7 +1,31 @@
 """Evolution equations on periodic boxes: one file per equation, one interface."""
 
+from .advection_diffusion import AdvectionDiffusion
+from .allen_cahn import AllenCahn
 from .base import Equation
 from .burgers import Burgers
+from .cahn_hilliard import CahnHilliard
+from .fisher_kpp import FisherKPP
+from .gray_scott import GrayScott
+from .korteweg_de_vries import KortewegDeVries
+from .kuramoto_sivashinsky import KuramotoSivashinsky
 from .navier_stokes import NavierStokes
+from .schroedinger import Schroedinger
+from .vector_burgers import VectorBurgers
+from .wave import Wave
 
-__all__ = ["Burgers", "Equation", "NavierStokes"]
+__all__ = [
+    "AdvectionDiffusion",
+    "AllenCahn",
+    "Burgers",
+    "CahnHilliard",
+    "Equation",
+    "FisherKPP",
+    "GrayScott",
+    "KortewegDeVries",
+    "KuramotoSivashinsky",
+    "NavierStokes",
+    "Schroedinger",
+    "VectorBurgers",
+    "Wave",
+]

@@ -1,6 +1,7 @@
 """What a time stepper, a rollout or a refiner may ask of an equation."""
 
 import abc
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -15,13 +16,15 @@ class Equation(abc.ABC):
         d u_hat / dt = linear * u_hat + nonlinear(u_hat)
 
     The state is one unbatched half spectrum u_hat[*k] (in two dimensions [kx, ky]) in NumPy's order, in amplitudes
-    (`spectral.transforms`); batches go through `jax.vmap`. `linear` is a NumPy float64 array of
-    `grid.spectrum_shape`, so that steppers can work out their coefficients in full precision before they cast them
-    to that of the state.
+    (`spectral.transforms`); batches go through `jax.vmap`. Equations of several fields have one more axis in front,
+    [field, *k] and [field, *space]; complex ones a whole spectrum. `linear` is a NumPy array of the state's shape in
+    float64 or complex128, so that steppers can work out their coefficients in full precision before they cast them to
+    that of the state. `fields` names what `to_physical` returns, in order: unit and description.
     """
 
     grid: Grid
     linear: np.ndarray
+    fields: Mapping[str, tuple[str, str]]
 
     @abc.abstractmethod
     def nonlinear(self, u_hat: Complex[Array, "*k"]) -> Complex[Array, "*k"]:
@@ -37,7 +40,7 @@ class Equation(abc.ABC):
 
     @abc.abstractmethod
     def invariants(self, u_hat: Complex[Array, "*k"]) -> dict[str, Float[Array, ""]]:
-        """Quantities that the nonlinear term conserves when nothing forces the flow."""
+        """What is conserved when nothing damps (Re linear = 0) or forces; empty where nothing is."""
 
     def rhs(self, u_hat: Complex[Array, "*k"]) -> Complex[Array, "*k"]:
         """The whole right-hand side, d u_hat / dt."""

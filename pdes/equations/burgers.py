@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -36,6 +37,8 @@ class Burgers(Equation):
         Spectral in space where the fronts are resolved. A front between speeds that differ by D is 4 nu / D wide, and
         its amplitudes fall as exp(-2 pi nu |k| / D).
     """
+
+    fields: ClassVar[dict[str, tuple[str, str]]] = {"velocity": ("length/time", "velocity")}
 
     grid: Grid
     viscosity: float

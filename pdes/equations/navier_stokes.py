@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +56,8 @@ class NavierStokes(Equation):
         Two-thirds rule: Orszag 1971 (J. Atmos. Sci. 28). The four products of a quadratic term in two: Basdevant 1983
         (J. Comput. Phys. 50), here as the real and imaginary part of one complex square.
     """
+
+    fields: ClassVar[dict[str, tuple[str, str]]] = {"vorticity": ("1/time", "vorticity d_x u_y - d_y u_x")}
 
     grid: Grid
     viscosity: float

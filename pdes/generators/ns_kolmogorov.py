@@ -43,7 +43,7 @@ class NavierStokesKolmogorov(Trajectory):
 
     name: ClassVar[str] = "ns_kolmogorov"
     resolved: ClassVar[Fraction] = Fraction(2, 3)
-    recorded: ClassVar[dict[str, tuple[str, str]]] = {"vorticity": ("1/time", "vorticity d_x u_y - d_y u_x")}
+    recorded: ClassVar[dict[str, tuple[str, str]]] = NavierStokes.fields
 
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3

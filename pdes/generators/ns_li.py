@@ -50,7 +50,7 @@ class NavierStokesLi(Trajectory):
 
     name: ClassVar[str] = "ns_li"
     resolved: ClassVar[Fraction] = Fraction(2, 3)
-    recorded: ClassVar[dict[str, tuple[str, str]]] = {"vorticity": ("1/time", "vorticity d_x u_y - d_y u_x")}
+    recorded: ClassVar[dict[str, tuple[str, str]]] = NavierStokes.fields
 
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
+from ..equations.navier_stokes import NavierStokes
 from .trajectory import Trajectory
 
 
@@ -35,7 +36,7 @@ class NavierStokesTaylorGreen(Trajectory):
     """
 
     name: ClassVar[str] = "ns_taylor_green"
-    recorded: ClassVar[dict[str, tuple[str, str]]] = {"vorticity": ("1/time", "vorticity d_x u_y - d_y u_x")}
+    recorded: ClassVar[dict[str, tuple[str, str]]] = NavierStokes.fields
 
     shape: tuple[int, int] = (64, 64)
     viscosity: float = 1e-3
