@@ -92,7 +92,7 @@ def bright_soliton(grid: Grid, time: float, height: float, speed: float, strengt
 def plane_wave(
     grid: Grid, time: float, waves: Sequence[int], height: float, strength: float
 ) -> Float[np.ndarray, "2 ..."]:
-    """Real and imaginary part of A exp(i (k . x - (|k|^2 / 2 - g A^2) t)), i psi_t + Lap psi / 2 + g |psi|^2 psi = 0."""
+    """Real and imaginary part of A exp(i (k . x - (|k|^2 / 2 - g A^2) t)), a wave of `Schroedinger`."""
     k = [2 * np.pi * m / length for m, length in zip(waves, grid.extent, strict=True)]
     frequency = sum(kj**2 for kj in k) / 2 - strength * height**2
     psi = height * np.exp(1j * (sum(kj * x for kj, x in zip(k, grid.mesh, strict=True)) - frequency * time))

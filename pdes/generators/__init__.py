@@ -8,6 +8,7 @@ from .ns_forcing import NavierStokesForcing
 from .ns_kolmogorov import NavierStokesKolmogorov
 from .ns_li import NavierStokesLi
 from .ns_taylor_green import NavierStokesTaylorGreen
+from .random_start import RandomStart
 from .trajectory import Trajectory
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "NavierStokesKolmogorov",
     "NavierStokesLi",
     "NavierStokesTaylorGreen",
+    "RandomStart",
     "Trajectory",
 ]

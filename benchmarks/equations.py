@@ -1,0 +1,106 @@
+"""Every equation against its exact solution: order in time, error in space, invariants, time per trajectory.
+
+    python -m benchmarks.equations [--only Burgers wave] [--rounds 5]
+
+Cases are those of `benchmarks.equation_cases`, stepped by ETDRK4 in float64. Errors are relative L2 errors of all
+fields at the end. "order" is the slope between the two finer of three time steps on the finer grid, "exact" where the
+equation is linear; "too few" and "enough" are errors on the two grids with the smallest step; "drift" is the largest
+change of an invariant there, relative to the largest invariant. "ms" is the median time of one trajectory, compiled, on
+the finer grid with the smallest step: it says what a solution of that error costs on this machine.
+"""
+
+import argparse
+import statistics
+import time
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pdes.steppers import etdrk4
+
+from .equation_cases import CASES, Case
+
+
+class Run(NamedTuple):
+    """One solution: its error, the drift of its invariants, and the median seconds it took."""
+
+    error: float
+    drift: float
+    seconds: float
+
+
+class Row(NamedTuple):
+    """What is measured of a case."""
+
+    order: float | None
+    coarse: float
+    fine: float
+    drift: float
+    seconds: float
+
+
+def solve(case: Case, points: int, steps: int, rounds: int = 0) -> Run:
+    """Steps a case from its exact start to its end. Under float64."""
+    equation = case.equation(points)
+    grid, step = equation.grid, etdrk4(equation, case.time / steps)
+    start = equation.to_spectral(jnp.asarray(case.exact(grid, 0.0)))
+
+    @jax.jit
+    def run(u_hat: jax.Array) -> tuple[jax.Array, list[dict[str, jax.Array]]]:
+        end = jax.lax.fori_loop(0, steps, lambda _, v: step(v), u_hat)
+        return equation.to_physical(end), [equation.invariants(v) for v in (u_hat, end)]
+
+    found, (before, after) = run(start)
+    wanted = case.exact(grid, case.time)
+    # A momentum or a mean may be zero: drifts are measured against the largest of the invariants.
+    size = max((abs(float(value)) for value in before.values()), default=1.0)
+    drift = max((abs(float(after[name] - before[name])) / size for name in before), default=float("nan"))
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        jax.block_until_ready(run(start))
+        times.append(time.perf_counter() - begin)
+    error = float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
+    return Run(error, drift, statistics.median(times) if times else float("nan"))
+
+
+def measure(case: Case, rounds: int = 0) -> Row:
+    """Order, errors, drift and time of one case. Under float64."""
+    coarse, fine = case.points
+    if not case.steps:
+        best, order = solve(case, fine, 1, rounds), None
+        return Row(order, solve(case, coarse, 1).error, best.error, best.drift, best.seconds)
+    middle, best = solve(case, fine, 2 * case.steps), solve(case, fine, 4 * case.steps, rounds)
+    order = float(np.log2(middle.error / best.error))
+    return Row(order, solve(case, coarse, 4 * case.steps).error, best.error, best.drift, best.seconds)
+
+
+def line(case: Case, row: Row) -> str:
+    order = "exact" if row.order is None else f"{row.order:.2f}"
+    drift = "–" if np.isnan(row.drift) else f"{row.drift:.0e}"
+    grids = "{} -> {}".format(
+        *("^".join([str(n), str(case.equation(n).grid.ndim)]).removesuffix("^1") for n in case.points)
+    )
+    return (
+        f"| {case.name} | {case.solution} | {order} | {grids} | {row.coarse:.0e} | {row.fine:.0e} | {drift} "
+        f"| {4 * case.steps or 1} | {1e3 * row.seconds:.2g} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[""], help="parts of names")
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    print("| equation | solution | order | points | too few | enough | drift | steps | ms |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    with jax.enable_x64(True):
+        for case in CASES:
+            if any(part.lower() in case.name.lower() for part in args.only):
+                print(line(case, measure(case, args.rounds)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
