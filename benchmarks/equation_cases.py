@@ -108,13 +108,16 @@ FLAME = stretched(first, 4)  # a box in which some waves grow
 
 def kuramoto_sivashinsky(n: int) -> Equation:
     u = FLAME
-    rate = lambda *x: -u(*x) * slope(u, 0)(*x) - lap(u)(*x) - lap(lap(u))(*x)
-    return manufactured(of.KuramotoSivashinsky(line(n, 4 * BOX)), [u], [rate])
+    equation = of.KuramotoSivashinsky(line(n, 4 * BOX))
+    return manufactured(equation, [u], [lambda *x: -u(*x) * slope(u, 0)(*x) - lap(u)(*x) - lap(lap(u))(*x)])
 
 
 def kuramoto_sivashinsky_2d(n: int) -> Equation:
     h = FLAME
-    rate = lambda *x: -0.5 * (slope(h, 0)(*x) ** 2 + slope(h, 1)(*x) ** 2) - lap(h)(*x) - lap(lap(h))(*x)
+
+    def rate(*x: jax.Array) -> jax.Array:
+        return -0.5 * (slope(h, 0)(*x) ** 2 + slope(h, 1)(*x) ** 2) - lap(h)(*x) - lap(lap(h))(*x)
+
     return manufactured(of.KuramotoSivashinsky(square(n, 4 * BOX)), [h], [rate])
 
 
@@ -125,8 +128,13 @@ def cahn_hilliard(n: int) -> Equation:
 
 def gray_scott(n: int) -> Equation:
     u, v, feed, kill, of_u, of_v = first, second, 0.4, 0.6, 0.2, 0.1
-    substrate = lambda *x: of_u * lap(u)(*x) - u(*x) * v(*x) ** 2 + feed * (1 - u(*x))
-    catalyst = lambda *x: of_v * lap(v)(*x) + u(*x) * v(*x) ** 2 - (feed + kill) * v(*x)
+
+    def substrate(*x: jax.Array) -> jax.Array:
+        return of_u * lap(u)(*x) - u(*x) * v(*x) ** 2 + feed * (1 - u(*x))
+
+    def catalyst(*x: jax.Array) -> jax.Array:
+        return of_v * lap(v)(*x) + u(*x) * v(*x) ** 2 - (feed + kill) * v(*x)
+
     return manufactured(of.GrayScott(square(n), feed, kill, (of_u, of_v)), [u, v], [substrate, catalyst])
 
 

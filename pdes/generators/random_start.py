@@ -39,7 +39,7 @@ class RandomStart(Trajectory):
         length: side of the box, or one per axis.
         low, high: bounds of the start, numbers or one per field.
         tau: wavenumber beyond which the start's amplitudes fall, 1 / length.
-        alpha: how fast: as |k|^-alpha.
+        alpha: how fast.
         dt: largest time step; the fourth-order scheme leaves an error of its fourth power, see docs/pdes.md.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
 
@@ -47,8 +47,8 @@ class RandomStart(Trajectory):
         ValueError: for an equation that does not exist or does not take the coefficients, or numbers out of range.
 
     Accuracy:
-        The start is a function of the key up to what of it the grid cannot hold: at the default alpha the square of
-        its amplitudes falls by 1e-10 from tau to 4 tau.
+        The start is a function of the key up to what of it the grid cannot hold: at the default alpha the variance of
+        the amplitudes of g falls to 4e-8 from tau to 4 tau.
     """
 
     equation: str
@@ -88,10 +88,11 @@ class RandomStart(Trajectory):
     @property
     def solved(self) -> Equation:
         """The equation on the solver grid."""
+        coefficients = dict(self.coefficients)
         try:
-            return getattr(equations, self.equation)(self.grid, **dict(self.coefficients))
+            return getattr(equations, self.equation)(self.grid, **coefficients)
         except TypeError as error:
-            raise ValueError(f"coefficients: got {dict(self.coefficients)}, wanted those of {self.equation}: {error}")
+            raise ValueError(f"coefficients: got {coefficients}, wanted those of {self.equation}: {error}") from error
 
     @property
     def resolved(self) -> Fraction:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -111,10 +112,8 @@ class RandomStart(Trajectory):
         return math.ceil(duration / self.dt - 1e-9)  # 0.3 / 0.1 is three
 
     def parameters(self) -> dict[str, float | str]:
-        numbers = {
-            name: value if isinstance(value, float) else str(value) for name, value in dict(self.coefficients).items()
-        }
-        return numbers | {
+        values = dict(self.coefficients).items()
+        return {name: value if isinstance(value, float) else str(value) for name, value in values} | {
             "start": f"uniform in ({self.low}, {self.high}) at every point, smooth beyond |k| = {self.tau:g}",
             "solver_grid": grid_text(self.grid),
             "dealiasing": f"{self.resolved} of the grid, before and after",

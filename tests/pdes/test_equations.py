@@ -1,4 +1,4 @@
-"""Every equation of the torus against exact solutions, its invariants, and the generator that draws its trajectories."""
+"""Every equation of the torus against exact solutions, its invariants, and the generator of its trajectories."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ LINE, SQUARE = Grid((32,), (3.0,)), Grid((16, 20), (2.0, 3.0))
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_exact_solutions(case):
-    """Fourth order in time, errors in space that fall faster than any power, invariants kept as well as the solution."""
+    """Fourth order in time, errors in space that fall faster than that, invariants kept as well as the solution."""
     coarse, fine = case.points
     if not case.steps:
         assert solve(case, fine, 1).error <= 1e-13 <= 0.1 <= solve(case, coarse, 1).error
