@@ -45,6 +45,10 @@ class Manufactured(Equation):
     def fields(self) -> Mapping[str, tuple[str, str]]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.equation.fields
 
+    @property
+    def degree(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.equation.degree
+
     @functools.cached_property
     def linear(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The equation's, and -i c . k, 1 / time."""

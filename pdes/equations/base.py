@@ -19,12 +19,14 @@ class Equation(abc.ABC):
     (`spectral.transforms`); batches go through `jax.vmap`. Equations of several fields have one more axis in front,
     [field, *k] and [field, *space]; complex ones a whole spectrum. `linear` is a NumPy array of the state's shape in
     float64 or complex128, so that steppers can work out their coefficients in full precision before they cast them to
-    that of the state. `fields` names what `to_physical` returns, in order: unit and description.
+    that of the state. `fields` names what `to_physical` returns, in order: unit and description. `degree` is that of
+    the nonlinear term as a polynomial (1 where there is none): modes |m| < N / (degree + 1) are solved for.
     """
 
     grid: Grid
     linear: np.ndarray
     fields: Mapping[str, tuple[str, str]]
+    degree: int
 
     @abc.abstractmethod
     def nonlinear(self, u_hat: Complex[Array, "*k"]) -> Complex[Array, "*k"]:

@@ -8,22 +8,20 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from spectral.derivatives import derivative
-from spectral.filters import two_thirds_mask
 from spectral.grid import Grid
 from spectral.norms import inner_product
-from spectral.transforms import irfftn, rfftn
 
-from .base import Equation
+from .real_fields import RealFields
 
 
 @dataclasses.dataclass(frozen=True)
-class Burgers(Equation):
+class Burgers(RealFields):
     """Velocity that carries itself, with viscosity, in conservative form.
 
         u_t + (u^2 / 2)_x = nu u_xx
 
-    Linear symbol: -nu k^2. The square is free of aliases: only |m| < N/3 is kept, before and after
-    (`two_thirds_mask`), so what remains is the Galerkin truncation, in which the nonlinear term conserves the mean
+    Linear symbol: -nu k^2. The square is free of aliases: only |m| < N/3 is kept, before and after,
+    so what remains is the Galerkin truncation, in which the nonlinear term conserves the mean
     and the energy. The mean may be anything: it moves the whole solution.
 
     Args:
@@ -39,6 +37,7 @@ class Burgers(Equation):
     """
 
     fields: ClassVar[dict[str, tuple[str, str]]] = {"velocity": ("length/time", "velocity")}
+    degree: ClassVar[int] = 2
 
     grid: Grid
     viscosity: float
@@ -50,11 +49,6 @@ class Burgers(Equation):
             raise ValueError(f"viscosity: got {self.viscosity}, wanted a number >= 0")
 
     @functools.cached_property
-    def mask(self) -> np.ndarray:
-        """The modes a state may hold."""
-        return two_thirds_mask(self.grid)
-
-    @functools.cached_property
     def linear(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleVariableOverride]
         """-nu k^2, 1 / time."""
         return -self.viscosity * self.grid.wavenumber_squared
@@ -63,14 +57,6 @@ class Burgers(Equation):
         """-(u^2 / 2)_x of a velocity spectrum."""
         u = self.to_physical(u_hat)
         return derivative(self.to_spectral(-0.5 * u * u), self.grid, 0)
-
-    def to_spectral(self, u: Float[Array, "x"]) -> Complex[Array, "kx"]:
-        """Velocity on the grid -> masked spectrum."""
-        return rfftn(u, (0,)) * self.mask
-
-    def to_physical(self, u_hat: Complex[Array, "kx"]) -> Float[Array, "x"]:
-        """Velocity spectrum -> velocity on the grid, length / time."""
-        return irfftn(u_hat, self.grid.shape, (0,))
 
     def invariants(self, u_hat: Complex[Array, "kx"]) -> dict[str, Float[Array, ""]]:
         """Mean velocity, and energy mean(u^2) / 2."""

@@ -58,6 +58,7 @@ class NavierStokes(Equation):
     """
 
     fields: ClassVar[dict[str, tuple[str, str]]] = {"vorticity": ("1/time", "vorticity d_x u_y - d_y u_x")}
+    degree: ClassVar[int] = 2
 
     grid: Grid
     viscosity: float

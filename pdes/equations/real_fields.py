@@ -1,7 +1,6 @@
 """What equations of real fields with a polynomial nonlinear term share."""
 
 import functools
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
@@ -18,8 +17,6 @@ class RealFields(Equation):
     Products of `degree` factors are exact on the modes |m| < N / (degree + 1), which are all that a state holds: what
     is solved is the Galerkin truncation. Two thirds of the spectrum for squares, half for cubes.
     """
-
-    degree: ClassVar[int]
 
     @functools.cached_property
     def mask(self) -> np.ndarray:

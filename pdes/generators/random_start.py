@@ -97,7 +97,7 @@ class RandomStart(Trajectory):
     @property
     def resolved(self) -> Fraction:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What the de-aliasing of products leaves of the grid."""
-        return Fraction(2, getattr(self.solved, "degree", 2) + 1)
+        return Fraction(2, self.solved.degree + 1)
 
     @property
     def grid(self) -> Grid:
