@@ -20,9 +20,9 @@ class Burgers(RealFields):
 
         u_t + (u^2 / 2)_x = nu u_xx
 
-    Linear symbol: -nu k^2. The square is free of aliases: only |m| < N/3 is kept, before and after,
-    so what remains is the Galerkin truncation, in which the nonlinear term conserves the mean
-    and the energy. The mean may be anything: it moves the whole solution.
+    Linear symbol: -nu k^2. The square is free of aliases: only |m| < N/3 is kept, before and after, so what remains
+    is the Galerkin truncation, in which the nonlinear term conserves the mean and the energy. The mean may be
+    anything: it moves the whole solution.
 
     Args:
         grid: one axis, any size and length.
