@@ -74,7 +74,7 @@ def test_what_neither_damps_nor_grows_conserves_the_invariants(equation):
     def at(state):
         rate = symbol(1j * equation.linear.imag, state) * state + equation.nonlinear(state)
         _, change = jax.jvp(equation.invariants, (state,), (rate,))
-        slopes = {name: jax.grad(lambda v: equation.invariants(v)[name])(state) for name in change}
+        slopes = {name: jax.grad(lambda v, name=name: equation.invariants(v)[name])(state) for name in change}
         return change, {name: jnp.linalg.norm(slope) * jnp.linalg.norm(rate) for name, slope in slopes.items()}
 
     change, size = at(random_state(equation))
