@@ -55,7 +55,7 @@ def solve(case: Case, points: int, steps: int, rounds: int = 0) -> Run:
     found, (before, after) = run(start)
     wanted = case.exact(grid, case.time)
     # What damps takes energy, not mass. A mean may be zero: drifts are measured against the largest invariant.
-    kept = [name for name in before if name in ("mean", "mass") or not equation.linear.real.any()]
+    kept = [name for name in before if name in ("mean", "mass") or not np.real(equation.linear).any()]
     size = max((abs(float(value)) for value in before.values()), default=1.0)
     drift = max((abs(float(after[name] - before[name])) / size for name in kept), default=float("nan"))
     times = []

@@ -1,15 +1,20 @@
 """Every equation of the torus against exact solutions, its invariants, and the generator of its trajectories."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
 from benchmarks.equation_cases import CASES
 from benchmarks.equations import solve
 from data.instantiate import describe, instantiate
+from data.splits import plan
 from pdes import equations as of
 from pdes.generators import RandomStart
 from spectral.derivatives import symbol
@@ -17,6 +22,7 @@ from spectral.grid import Grid
 from spectral.norms import inner_product
 
 pytestmark = pytest.mark.usefixtures("x64")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "pde"
 LINE, SQUARE = Grid((32,), (3.0,)), Grid((16, 20), (2.0, 3.0))
 
 
@@ -121,6 +127,16 @@ def test_random_starts():
         assert start[name].std() == pytest.approx((high - low) / np.sqrt(12), rel=0.1)
     # Independent fields: 32 samples of some ten independent places each.
     assert abs(np.corrcoef(start["substrate"].ravel(), start["catalyst"].ravel())[0, 1]) < 0.15
+
+
+@pytest.mark.parametrize("pde", [path.stem for path in CONFIGS.glob("*.yaml") if "RandomStart" in path.read_text()])
+def test_configs_plan_what_their_grids_resolve(pde):
+    with initialize_config_module("configs", version_base="1.3"):
+        cfg: Any = OmegaConf.to_container(compose("generate", [f"pde={pde}"]), resolve=True)
+    for generator, _ in plan(cfg["pde"], cfg["data"]).values():
+        assert isinstance(generator, RandomStart)
+        # Steps of a snapshot fit into it.
+        assert generator.parameters()["dt"] == pytest.approx(min(generator.dt, generator.interval), rel=1e-9)
 
 
 def test_the_same_key_is_the_same_start_on_a_finer_grid():

@@ -43,9 +43,7 @@ def start(equation) -> jax.Array:
     return jnp.asarray(0.3 * np.stack(fields) + (0.0 if mean_free else 0.5))
 
 
-@pytest.mark.parametrize(
-    "name, equation, dt, theirs, numbers", list(cases()), ids=lambda v: v if isinstance(v, str) else ""
-)
+@pytest.mark.parametrize("name, equation, dt, theirs, numbers", [pytest.param(*case, id=case[0]) for case in cases()])
 def test_exponax(name, equation, dt, theirs, numbers):
     """To round-off: both resolve the solution, so that their masks, |k| < N/3 or N/4 with or without the last, do not
     matter; the steps are the same ETDRK4."""
