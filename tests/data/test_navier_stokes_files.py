@@ -61,7 +61,7 @@ def test_provenance(generator, files):
 
 
 def everything() -> list:
-    """All pdes. Of those that one generator draws, the fast tier takes one of one axis, of two fields, of three axes."""
+    """All pdes. Of those that one generator draws, the fast tier takes one of one axis, of two fields, of three."""
     paths = sorted((CONFIGS / "pde").glob("*.yaml"))
     alike = {path.stem for path in paths if "RandomStart" in path.read_text()}
     alike -= {"korteweg_de_vries", "gray_scott", "heat"}
