@@ -76,10 +76,10 @@ def test_every_equation_generates_from_its_config(pde, tmp_path):
         "ns_forcing": ["pde.final_time=0.1"],
         "ns_decaying": ["pde.warmup=0.1"],
         "ns_kolmogorov": ["pde.warmup=0.1"],
-        "gray_scott": ["pde.warmup=10"],
+        "gray_scott": ["pde.warmup=10.0"],
         # So few points hold the waves that decay in a short box only.
-        "kuramoto_sivashinsky": ["pde.length=20", "pde.warmup=1"],
-        "kuramoto_sivashinsky_2d": ["pde.length=20", "pde.warmup=1"],
+        "kuramoto_sivashinsky": ["pde.length=20.0", "pde.warmup=1.0"],
+        "kuramoto_sivashinsky_2d": ["pde.length=20.0", "pde.warmup=1.0"],
     }
     with initialize_config_module("configs", version_base="1.3"):
         cfg: Any = OmegaConf.to_container(compose("generate", [f"pde={pde}", *tiny.get(pde, [])]), resolve=True)

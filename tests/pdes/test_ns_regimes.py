@@ -64,8 +64,8 @@ def test_kolmogorov_flow_starts_at_its_speed_and_obeys_its_energy_budget():
     wanted, _ = diagnostics.budgets(w_hat, grid, equation.linear, equation.forcing_hat)
     # Central difference over 2e-3: its error is E''' dt^2 / 6.
     assert float(energy[2] - energy[0]) / 2e-3 == pytest.approx(float(wanted[1]), rel=1e-4)
-    # Each |u_i| is at most |u| = 7, up to what the de-aliasing mask takes off the start.
-    assert 4.5 < float(diagnostics.cfl(w_hat, grid, grid.spacing[0])[0]) <= 7.1
+    # Each |u_i| is at most |u| = 5, up to what the de-aliasing mask takes off the start.
+    assert 3.2 < float(diagnostics.cfl(w_hat, grid, grid.spacing[0])[0]) <= 5.1
 
 
 def test_taylor_green_is_the_exact_solution():
