@@ -22,6 +22,7 @@ from ..layers.weights import (
     PairTensor,
     SeparableWeight,
     SpectralWeight,
+    TTTensor,
     TTWeight,
     TuckerTensor,
     TuckerWeight,
@@ -139,7 +140,8 @@ def _of_norm(norm: nnx.Module | None) -> Entries:
             for index, linear in zip((0, 2), norm.mlp, strict=True):
                 shape = (linear.out_channels, linear.in_channels)
                 yield f"mlp.{index}.weight", Entry(linear.weight, shape, order=(1, 0))
-                yield f"mlp.{index}.bias", Entry(linear.bias, linear.bias.shape)
+                if linear.bias is not None:
+                    yield f"mlp.{index}.bias", Entry(linear.bias, linear.bias.shape)
 
 
 def _of_convolution(conv: SpectralConv) -> Entries:
@@ -173,13 +175,13 @@ def _of_tensor(tensor: PairTensor) -> Entries:
     match tensor:
         case DenseTensor():
             yield "tensor", Entry(tensor.tensor, tensor.shape, pair=0)
-            return
         case TuckerTensor():
             yield "core", Entry(tensor.core, tensor.core.shape[1:], pair=0)
         case CPTensor():
             yield "weights", Entry(tensor.scales, tensor.scales.shape[1:], pair=0)
-    for i, factor in enumerate(tensor.factors):
-        yield f"factors.factor_{i}", Entry(factor, factor.shape[1:], pair=0)
+    if isinstance(tensor, TuckerTensor | CPTensor | TTTensor):
+        for i, factor in enumerate(tensor.factors):
+            yield f"factors.factor_{i}", Entry(factor, factor.shape[1:], pair=0)
 
 
 def as_complex(value: np.ndarray) -> np.ndarray:

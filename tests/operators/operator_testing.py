@@ -10,6 +10,9 @@ from flax import nnx
 
 Module = TypeVar("Module", bound=nnx.Module)
 
+# For programs that run once: the shortest compilation.
+QUICK = {"xla_backend_optimization_level": 0}
+
 # One jitted call for all: the module is an argument, so equal structures and shapes share a compiled program.
 apply = jax.jit(lambda module, u: module(u))
 apply_to = jax.jit(lambda module, u, shape: module(u, shape), static_argnums=2)

@@ -1,5 +1,6 @@
 """Complex functions: centred windows on every axis, and pairs of real layers."""
 
+import functools
 import itertools
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from operator_testing import apply, apply_to, build, sample
+from operator_testing import QUICK, apply, apply_to, build, sample
 
 from operators import FNO, TFNO
 from operators.layers.complex_valued import ComplexValued, componentwise
@@ -105,14 +106,25 @@ def test_window_is_centred_on_the_last_axis_too():
     ids=["pre-activation", "separable and scaled", "adaptive"],
 )
 def test_network(options):
-    network = build(lambda: FNO((4, 3), 2, 3, 4, n_layers=2, complex_data=True, **options, rngs=nnx.Rngs(0)))
+    network = build(
+        lambda: FNO(
+            (4, 3),
+            2,
+            3,
+            4,
+            n_layers=len(options.get("resolution_scaling_factor", [1])),
+            complex_data=True,
+            **options,
+            rngs=nnx.Rngs(0),
+        )
+    )
     for _, leaf in nnx.iter_graph(network):
         if isinstance(leaf, nnx.BatchStat):
             leaf.set_value(jnp.ones(leaf.shape))
     embedding = jnp.ones(2) if "ada_in_features" in options else None
     graph, params, rest = nnx.split(network, nnx.Param, ...)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=QUICK)
     def gradient(params, rest, u):
         def loss(params):
             v = nnx.merge(graph, params, jax.tree.map(lambda leaf: leaf, rest))(u, embedding=embedding)

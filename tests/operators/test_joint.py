@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from operator_testing import apply, build, sample
+from operator_testing import QUICK, apply, build, sample
 
 from operators import FNO, TFNO
 from operators.layers.ranks import cp_rank, tt_ranks, tucker_ranks
@@ -69,11 +69,13 @@ def test_parameter_counts(factorization):
     elif factorization == "Tucker":
         ranks = tucker_ranks(shape, 0.1)
         want = math.prod(ranks) + sum(n * r for n, r in zip(shape, ranks, strict=True))
-        assert ranks == (2, 39, 39, 10, 6)
+        assert ranks == (3, 40, 40, 10, 6)  # TensorLy's, as those below
     elif factorization == "CP":
-        want = cp_rank(shape, 0.1) * (1 + sum(shape))
+        assert cp_rank(shape, 0.1) == 1503
+        want = 1503 * (1 + sum(shape))
     else:
         bonds = tt_ranks(shape, 0.1)
+        assert bonds == (1, 30, 56, 35, 11, 1)
         want = sum(a * n * b for a, n, b in zip(bonds[:-1], shape, bonds[1:], strict=True))
     assert spectral_size(network) == 2 * want
     assert factorization is None or abs(want / math.prod(shape) / 0.1 - 1) < 0.12  # ranks are rounded
@@ -97,23 +99,21 @@ def test_network_equals_one_with_the_slices():
 @pytest.mark.parametrize(
     "options",
     [
-        {"norm": "batch_norm", "remat": True},
-        {"factorization": "CP", "rank": 0.5, "joint_factorization": True, "domain_padding": 0.2},
-        {"complex_data": True, "preactivation": True, "norm": "ada_in", "ada_in_features": 2},
+        {"norm": "batch_norm", "remat": True, "factorization": "CP", "rank": 0.5, "joint_factorization": True},
+        {"norm": "ada_in", "ada_in_features": 2, "domain_padding": 0.2},
     ],
-    ids=["batch norm and remat", "joint and padded", "complex and adaptive"],
+    ids=["batch norm, joint, remat", "adaptive, padded"],
 )
 def test_a_loop_over_layers_is_the_same_network(options):
     def make(scan):
-        network = build(lambda: FNO((4,), 1, 1, 3, n_layers=4, scan_layers=scan, **options, rngs=nnx.Rngs(0)))
+        settings = {"n_layers": 4, "use_channel_mlp": False, "scan_layers": scan, **options}
+        network = build(lambda: FNO((4,), 1, 1, 3, **settings, rngs=nnx.Rngs(0)))
         for _, leaf in nnx.iter_graph(network):
             if isinstance(leaf, nnx.BatchStat):
                 leaf.set_value(jnp.ones(leaf.shape))
         return network
 
     u = sample(2, 9, 1)
-    if "complex_data" in options:
-        u = jax.lax.complex(u, sample(2, 9, 1, seed=1))
     embedding = jnp.ones(2) if "ada_in_features" in options else None
 
     def gradient(network, u):
@@ -122,11 +122,11 @@ def test_a_loop_over_layers_is_the_same_network(options):
         def loss(params):
             model = nnx.merge(graph, params, jax.tree.map(lambda leaf: leaf, rest))
             v = model(u, embedding=embedding)
-            return jnp.mean(jnp.abs(v) ** 2), (v, nnx.state(model, nnx.BatchStat))
+            return jnp.mean(v**2), (v, nnx.state(model, nnx.BatchStat))
 
         return jax.grad(loss, has_aux=True)(params)
 
-    step = jax.jit(gradient)
+    step = jax.jit(gradient, compiler_options=QUICK)
     plain, looped = (make(scan) for scan in (False, True))
     (grads, others) = (step(network, u) for network in (plain, looped))
     scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(grads))

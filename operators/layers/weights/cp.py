@@ -15,7 +15,7 @@ from .base import MatrixWeight
 
 def draw_cp(
     shape: tuple[int, ...], *, rank: float | int, std: float, rngs: nnx.Rngs
-) -> tuple[Float[Array, "2 r"], list[Float[Array, "2 n r"]]]:
+) -> tuple[Float[Array, "2 r"], list[Float[Array, "2 _ _"]]]:
     """Scales and factors of a tensor of any shape whose entries have root mean square modulus `std`."""
     terms = cp_rank(shape, rank)
     entry_std = (std / math.sqrt(terms)) ** (1 / len(shape))
@@ -34,7 +34,7 @@ class CPWeight(MatrixWeight):
         factors: A, B, U_1, .., [2, n, r] each.
     """
 
-    def __init__(self, scales: Float[Array, "2 r"], factors: Sequence[Float[Array, "2 n r"]]) -> None:
+    def __init__(self, scales: Float[Array, "2 r"], factors: Sequence[Float[Array, "2 _ _"]]) -> None:
         self.in_channels, self.out_channels, *modes = (factor.shape[1] for factor in factors)
         self.modes = tuple(modes)
         self.scales = nnx.Param(scales)

@@ -13,7 +13,7 @@ from ..ranks import Rank, tt_ranks
 from .base import MatrixWeight
 
 
-def draw_tt(shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> list[Float[Array, "2 r n s"]]:
+def draw_tt(shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> list[Float[Array, "2 _ _ _"]]:
     """Cores of a tensor of any shape whose entries have root mean square modulus `std`."""
     bonds = tt_ranks(shape, rank)
     entry_std = (std / math.sqrt(math.prod(bonds))) ** (1 / len(shape))
@@ -33,7 +33,7 @@ class TTWeight(MatrixWeight):
         the products many times too small.
     """
 
-    def __init__(self, factors: Sequence[Float[Array, "2 r n s"]]) -> None:
+    def __init__(self, factors: Sequence[Float[Array, "2 _ _ _"]]) -> None:
         self.in_channels, self.out_channels, *modes = (factor.shape[2] for factor in factors)
         self.modes = tuple(modes)
         self.factors = nnx.List([nnx.Param(factor) for factor in factors])

@@ -15,7 +15,7 @@ from .base import MatrixWeight
 
 def draw_tucker(
     shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs, order: Sequence[int]
-) -> tuple[Float[Array, "2 *r"], list[Float[Array, "2 n r"]]]:
+) -> tuple[Float[Array, "2 *r"], list[Float[Array, "2 _ _"]]]:
     """Core, its axes in the given order, and factors of a tensor whose entries have root mean square modulus `std`."""
     ranks = tucker_ranks(shape, rank)
     entry_std = (std / math.sqrt(math.prod(ranks))) ** (1 / (len(shape) + 1))
@@ -34,7 +34,7 @@ class TuckerWeight(MatrixWeight):
         factors: A, B, U_1, .., [2, n, r] each.
     """
 
-    def __init__(self, core: Float[Array, "2 *r p q"], factors: Sequence[Float[Array, "2 n r"]]) -> None:
+    def __init__(self, core: Float[Array, "2 *r p q"], factors: Sequence[Float[Array, "2 _ _"]]) -> None:
         self.in_channels, self.out_channels, *modes = (factor.shape[1] for factor in factors)
         self.modes = tuple(modes)
         self.core = nnx.Param(core)
