@@ -78,7 +78,6 @@ def test_parameter_counts(factorization):
         assert bonds == (1, 30, 56, 35, 11, 1)
         want = sum(a * n * b for a, n, b in zip(bonds[:-1], shape, bonds[1:], strict=True))
     assert spectral_size(network) == 2 * want
-    assert factorization is None or abs(want / math.prod(shape) / 0.1 - 1) < 0.12  # ranks are rounded
 
 
 def test_network_equals_one_with_the_slices():
@@ -132,8 +131,9 @@ def test_a_loop_over_layers_is_the_same_network(options):
     scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(grads))
     # Round-off: other fusions in a loop.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * scale), *[grads, others])
-    sizes = [len(step.lower(network, u).as_text().splitlines()) for network in (plain, looped)]
-    assert sizes[1] < 0.75 * sizes[0]
+    activations = [step.lower(network, u).as_text().count("erf") for network in (plain, looped)]
+    # The body of the three layers with an activation is there once, forwards and backwards.
+    assert activations[1] < activations[0]
 
 
 @pytest.mark.parametrize(
