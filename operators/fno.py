@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Inexact, Int
 
 from .base import Operator
-from .layers.activations import gelu
+from .layers.activations import as_activation
 from .layers.channel_mlp import ChannelMLP
 from .layers.complex_valued import of_data
 from .layers.embeddings import GridEmbedding
@@ -38,7 +38,7 @@ class FNO(Operator):
         lifting_channel_ratio: hidden width of P over hidden_channels.
         projection_channel_ratio: hidden width of Q over hidden_channels.
         positional_embedding: "grid" appends the coordinates in [0, 1) of every axis to the input; None does not.
-        non_linearity: activation, exact GELU by default.
+        non_linearity: activation: "gelu" (the exact one), "relu", "silu", "tanh", or a function.
         domain_padding: share of every axis to add as zeros around the lifted input, for functions that are not
             periodic; one number or one per axis.
         domain_padding_mode: "symmetric" pads both ends, "one-sided" the far end.
@@ -80,7 +80,7 @@ class FNO(Operator):
         lifting_channel_ratio: int | float = 2,
         projection_channel_ratio: int | float = 2,
         positional_embedding: str | None = "grid",
-        non_linearity: Callable = gelu,
+        non_linearity: str | Callable = "gelu",
         domain_padding: int | float | Sequence[int | float] | None = None,
         domain_padding_mode: str = "symmetric",
         resolution_scaling_factor: Scaling | None = None,
@@ -105,7 +105,7 @@ class FNO(Operator):
         self.padding = (
             None if domain_padding is None else DomainPadding(domain_padding, self.ndim, mode=domain_padding_mode)
         )
-        shared = {"non_linearity": non_linearity, "rngs": rngs}
+        shared = {"non_linearity": as_activation(non_linearity), "rngs": rngs}
         lifted = in_channels + (self.ndim if self.embedding is not None else 0)
         wide, narrow = (int(ratio * hidden_channels) for ratio in (lifting_channel_ratio, projection_channel_ratio))
         self.lifting = of_data(ChannelMLP(lifted, hidden_channels, wide, **shared), complex_data)

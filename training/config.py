@@ -114,6 +114,10 @@ class Logger:
     console_every_seconds: float = 10.0
     wandb: Wandb = field(default_factory=Wandb)
 
+    def __post_init__(self) -> None:
+        if isinstance(self.console_every_seconds, float) and not self.console_every_seconds >= 0:
+            raise ValueError(f"logger.console_every_seconds: got {self.console_every_seconds}, wanted 0 or more")
+
 
 @dataclass
 class Distributed:
@@ -150,6 +154,8 @@ class Run:
 
     def __post_init__(self) -> None:
         _at_least(self, None, seed=0)
+        if isinstance(self.seed, int) and self.seed >= 2**32:
+            raise ValueError(f"seed: got {self.seed}, wanted less than 2^32")
         for key in ("name", "run_id"):
             value = getattr(self, key)
             if isinstance(value, str) and not re.fullmatch(r"\w[\w.=,+-]*", value):

@@ -3,6 +3,7 @@
 The other arguments are those of `train.py`: they say which operator the weights are of, and which data measure it.
 """
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def _write(settings: Run, config: dict[str, Any], state_dict: dict[str, Any]) ->
 
     folder = directory.open_directory(settings, config, write=True)
     directory.write_normalizers(folder, *build.build_normalizers(settings, train))
-    with Checkpointer(folder / "checkpoints", config=config) as checkpointer:
+    with directory.held(folder), Checkpointer(folder / "checkpoints", config=config) as checkpointer:
         checkpointer.save(0, state._asdict())
 
 
@@ -116,8 +117,11 @@ def read_state_dict(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"weights: no file {path}, wanted a state dict (.pt or .npz)")
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return dict(file)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"weights: {path} is damaged or no archive of arrays (.npz); save it again") from error
     try:
         import torch
     except ImportError as error:

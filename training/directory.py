@@ -8,12 +8,14 @@ import math
 import os
 import platform
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from data.normalizer import Normalizer
 from data.provenance import revision
@@ -23,6 +25,7 @@ from spectral.plan import OVERRIDE
 from .config import Run, difference
 from .errors import RunError
 
+_RESTORE = "restore it from a copy, or move the folder away and train anew"
 _PACKAGES = ("spectral-operators", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "h5py")
 
 
@@ -85,12 +88,17 @@ def read_config(directory: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: where the folder is not that of a run.
+        RunError: where the file is damaged.
     """
     path = directory / "config.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"run: no config.yaml in {directory}, wanted a run directory such as outputs/<id>")
-    tree = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(tree, dict)
+    try:
+        tree = OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f"run: {path} cannot be read ({error}); {_RESTORE}") from error
+    if not tree or not isinstance(tree, dict):
+        raise RunError(f"run: got nothing in {path}, wanted the config of a run; {_RESTORE}")
     return {str(key): value for key, value in tree.items()}
 
 
@@ -121,6 +129,15 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file of a run holds; nothing where it is absent or damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(v) for key, v in value.items()}
@@ -146,14 +163,20 @@ def read_normalizers(directory: Path) -> tuple[Normalizer, Normalizer]:
     """The normalisers of inputs and targets of a run.
 
     Raises:
-        FileNotFoundError: where the run has not begun to train.
+        RunError: where the file is missing or damaged.
     """
-    with np.load(directory / "normalizers.npz") as file:
+    path = directory / "normalizers.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
 
-        def read(name: str) -> Normalizer:
-            return Normalizer(file[f"{name}_mean"], file[f"{name}_std"], float(file[f"{name}_eps"]))
+            def read(name: str) -> Normalizer:
+                return Normalizer(file[f"{name}_mean"], file[f"{name}_std"], float(file[f"{name}_eps"]))
 
-        return read("inputs"), read("targets")
+            return read("inputs"), read("targets")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(
+            f"run: {path} is missing or damaged; start the command of the run again, which writes it anew"
+        ) from error
 
 
 def environment() -> dict[str, Any]:

@@ -37,35 +37,35 @@ class Evaluator:
 
         spec = self._sharding.spec
 
-        def local(params, x, y):
+        def errors(params, x, y):
             prediction = predict(params, x)
-            return prediction, {name: metric(prediction, y) for name, metric in metrics.items()}
+            return {name: metric(prediction, y) for name, metric in metrics.items()}
 
-        # The transforms of a device see its own samples only (no gathers).
-        self._call = jax.jit(jax.shard_map(local, mesh=mesh, in_specs=(jax.P(), spec, spec), out_specs=(spec, spec)))
+        # The transforms of a device see its own samples only (no gathers). Two programs: errors leave the predictions
+        # on the devices, of which a set may have more than a host wants to hold.
+        self._errors = jax.jit(jax.shard_map(errors, mesh=mesh, in_specs=(jax.P(), spec, spec), out_specs=spec))
+        self._predict = jax.jit(jax.shard_map(predict, mesh=mesh, in_specs=(jax.P(), spec), out_specs=spec))
 
     def __call__(self, params: Any, samples: Samples) -> dict[str, float]:
         """Mean of every metric over the set."""
         totals: dict[str, list[np.ndarray]] = {}
         for start in range(0, len(samples.x), self.batch_size):
-            _, values = self._batch(params, samples, start)
-            for name, value in values.items():
-                totals.setdefault(name, []).append(value)
+            x, y = (self._batch(v, start) for v in (samples.x, samples.y))
+            size = len(samples.x[start : start + self.batch_size])
+            for name, value in gather(self._errors(params, x, y)).items():
+                totals.setdefault(name, []).append(value[:size])
         # Summed in float64 in the order of the samples: independent of the batch size and the number of devices.
         return {name: float(np.mean(np.concatenate(parts), dtype=np.float64)) for name, parts in totals.items()}
 
     def predict(self, params: Any, samples: Samples, count: int) -> np.ndarray:
-        """Predictions of the first samples, for plots."""
-        return self._batch(params, samples, 0)[0][:count]
+        """Predictions of the first samples, at most one batch of them, for plots."""
+        count = min(count, self.batch_size, len(samples.x))
+        return gather(self._predict(params, self._batch(samples.x, 0)))[:count]
 
-    def _batch(self, params, samples, start):
-        x, y = (v[start : start + self.batch_size] for v in (samples.x, samples.y))
-        size = len(x)
-        # Repeat the last sample: a short batch would compile a second program.
-        x, y = (np.concatenate([v, np.repeat(v[-1:], self.batch_size - size, axis=0)]) for v in (x, y))
-        x, y = (place(v, self._sharding) for v in (x, y))
-        prediction, values = gather(self._call(params, x, y))
-        return prediction[:size], {name: value[:size] for name, value in values.items()}
+    def _batch(self, values: np.ndarray, start: int) -> jax.Array:
+        """A batch on the devices; the last sample is repeated, for a short batch would compile a second program."""
+        v = values[start : start + self.batch_size]
+        return place(np.concatenate([v, np.repeat(v[-1:], self.batch_size - len(v), axis=0)]), self._sharding)
 
 
 def gather(tree):

@@ -115,7 +115,8 @@ class RunLogger:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.close(failed=kind is not None)
+        # A run that a signal stopped goes on later: it has not failed.
+        self.close(failed=kind is not None and not (isinstance(error, SystemExit) and not error.code))
 
 
 def _plain(values: Mapping[str, SupportsFloat]) -> dict[str, float | int]:

@@ -70,6 +70,7 @@ def fit(
         if not inside and evaluate is not None and eval_every and (epoch % eval_every == 0 or step == last):
             scores = evaluate(state)
             logger.log(step, "valid", scores)
+            check_finite({f"valid/{name}": np.array([score]) for name, score in scores.items()}, step, checkpointer)
         stop = stop_requested(step)
         if stop or step == last or (not inside and epoch % checkpoint_every == 0):
             named = {f"valid/{name}": value for name, value in scores.items()} if scores else None
@@ -102,25 +103,25 @@ def portions(start: int, last: int, steps_per_epoch: int, most: int) -> Iterator
 
 
 def check_finite(metrics: dict[str, np.ndarray], first: int, checkpointer: Checkpointer) -> None:
-    """Stop at the first loss or gradient that is not finite, before parameters made from it are saved.
+    """Stop at the first loss, gradient or state that is not finite, before it is saved.
 
-    The loss is computed before an update and the gradient makes it, so both are looked at: a finite loss with a
-    gradient that is not would otherwise be saved as the last good state.
+    The loss is computed before an update and the gradient makes it, so the parameters after it are looked at too: a
+    finite loss with an update that is not would otherwise be saved as the last good state.
 
     Raises:
         NonFiniteLoss: got / wanted / fix.
     """
-    for name in ("loss", "grad_norm"):
-        bad = np.flatnonzero(~np.isfinite(metrics[name]))
-        if not len(bad):
-            continue
-        checkpointer.wait()
-        kept = checkpointer.latest_step
-        raise NonFiniteLoss(
-            f"{name} at step {first + bad[0]}: got {metrics[name][bad[0]]}, wanted a finite number; the last good "
-            f"checkpoint is {'that of step ' + str(kept) if kept is not None else 'none yet'}. Try a smaller "
-            "optimizer.learning_rate or optimizer.clip_norm=1.0"
-        )
+    bad = [(i, name) for name, values in metrics.items() for i in np.flatnonzero(~np.isfinite(values))[:1]]
+    if not bad:
+        return
+    i, name = min(bad, key=lambda found: found[0])
+    checkpointer.wait()
+    kept = checkpointer.latest_step
+    raise NonFiniteLoss(
+        f"{name} at step {first + i}: got {metrics[name][i]}, wanted a finite number; the last good "
+        f"checkpoint is {'that of step ' + str(kept) if kept is not None else 'none yet'}. Try a smaller "
+        "optimizer.learning_rate or optimizer.clip_norm=1.0"
+    )
 
 
 def resident_train(chunk, data: Callable[[int], Any]):

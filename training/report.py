@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import math
 import os
 import string
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import format_duration, format_number
-from .directory import write_text
+from .directory import read_json, write_text
 from .jsonl import read_metrics
 from .plots import PIXELS_PER_INCH
 
@@ -76,7 +75,7 @@ $sections
 def write_report(run_dir: str | os.PathLike) -> Path:
     """Write `report.html` into a run directory; run it again whenever the files changed.
 
-    What is absent is left out: an interrupted run has a report too.
+    What is absent is left out.
 
     Args:
         run_dir: holds `config.yaml`, and some of `metrics.jsonl`, `result.json`, `parameters.json` (name -> shape)
@@ -92,13 +91,13 @@ def write_report(run_dir: str | os.PathLike) -> Path:
     if not (run / "config.yaml").is_file():
         raise FileNotFoundError(f"run_dir: got {run}, which has no config.yaml; wanted the directory of a run")
     rows = read_metrics(run / "metrics.jsonl") if (run / "metrics.jsonl").is_file() else []
-    result = _read_json(run / "result.json")
+    result = read_json(run / "result.json")
     sections = {
         "Results": _results(result),
         "Training curves": _pictures(run, "curves*.png"),
         "Predictions": _pictures(run, "*fields*.png"),
         "Spectra": _pictures(run, "*spectra*.png"),
-        "Parameters": _parameters(_read_json(run / "parameters.json")),
+        "Parameters": _parameters(read_json(run / "parameters.json")),
         "Configuration": f"<pre>{html.escape((run / 'config.yaml').read_text(encoding='utf-8').strip())}</pre>",
         "Environment": _environment(result),
     }
@@ -117,10 +116,6 @@ def write_report(run_dir: str | os.PathLike) -> Path:
     path = run / "report.html"
     write_text(path, page)
     return path
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _anchor(title: str) -> str:

@@ -1,7 +1,6 @@
 """A run from its config to its result: the whole control flow on one screen."""
 
 import contextlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -68,9 +67,10 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
         logger = distributed.together(
             lambda: stack.enter_context(RunLogger(folder, config, settings.logger, enabled=main))
         )
-        stop_requested = stack.enter_context(stop_on_signal())
         logger.message(f"run {folder}")
         sets = build.build_datasets(settings)
+        # From here on a signal is answered with a checkpoint; data that are being made it may end at once.
+        stop_requested = stack.enter_context(stop_on_signal())
         normalizers = build.build_normalizers(settings, sets.train)
 
         key = jax.random.key(settings.seed)
@@ -111,7 +111,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             "num_params": program.num_params,
             "steps": int(state.step),
             "resumed_from_step": resumed_from,
-            **_timings(folder, batch_size, resumed_from or 0, time.perf_counter() - begin),
+            **_timings(folder, batch_size, resumed_from or 0, int(state.step), time.perf_counter() - begin),
             "devices": f"{mesh.size} x {jax.devices()[0].device_kind}",
             **directory.environment(),
         }
@@ -250,15 +250,14 @@ def _averaged(state: TrainState):
     return (state.params if state.ema is None else state.ema), state.statistics
 
 
-def _timings(folder: Path, batch_size: int, resumed_from: int, total: float) -> dict[str, float | None]:
+def _timings(folder: Path, batch_size: int, resumed_from: int, steps: int, total: float) -> dict[str, float | None]:
     """What the run took in all its lives: this one, and the training steps of those before.
 
     Where the same command came again and had nothing left to do, the numbers of the first time stay.
     """
     names = ("seconds_total", "seconds_per_step", "samples_per_second")
     log, result = folder / "metrics.jsonl", folder / "result.json"
-    if result.exists():
-        before = json.loads(result.read_text())
+    if resumed_from == steps and (before := directory.read_json(result)):
         return {name: before.get(name) for name in names}
     rows = [row for row in read_metrics(log) if row["split"] == "train"] if log.exists() else []
     last = [0, *(row["step"] for row in rows)]
@@ -291,6 +290,7 @@ def _draw(folder: Path, sets, predictions) -> None:
 
     for name, prediction in predictions.items():
         plots.fields(folder / "plots" / f"{name}_fields.png", sets[name], prediction)
-        plots.spectra(folder / "plots" / f"{name}_spectra.png", sets[name], prediction)
+        if sets[name].metadata.periodic:  # the Fourier series of another field would show its boundary
+            plots.spectra(folder / "plots" / f"{name}_spectra.png", sets[name], prediction)
     plots.curves(folder / "plots" / "curves.png", folder / "metrics.jsonl")
     report.write_report(folder)

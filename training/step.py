@@ -16,6 +16,10 @@ PyTree = Any
 Batch = tuple[Array, Array]
 
 
+# Of every step.
+METRICS = ("loss", "grad_norm", "param_norm")
+
+
 class TrainState(NamedTuple):
     """Everything that changes while training: what a checkpoint holds.
 
@@ -113,7 +117,7 @@ def make_update(
             step = state.step.astype(jnp.float32)
             decay = jnp.minimum(ema_decay, (1 + step) / (10 + step))
             ema = optax.incremental_update(params, ema, 1 - decay)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)}
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), "param_norm": optax.tree.norm(params)}
         return TrainState(state.step + 1, params, opt_state, ema, statistics), metrics
 
     return update
@@ -147,7 +151,7 @@ def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
             state, new = update(state, fetch(data, state.step))
             return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), metrics, new)
 
-        empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in ("loss", "grad_norm")}
+        empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in METRICS}
         return jax.lax.fori_loop(0, n, body, (state, empty))
 
     return jax.jit(chunk, donate_argnums=0)

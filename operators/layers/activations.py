@@ -1,6 +1,7 @@
 """Activation functions."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,22 @@ def _gelu_jvp(primals: tuple, tangents: tuple) -> tuple:
     (x,), (dx,) = primals, tangents
     density = math.sqrt(0.5 / math.pi) * jnp.exp(-0.5 * x * x)
     return gelu(x), dx * (_phi(x) + x * density)
+
+
+ACTIVATIONS = {"gelu": gelu, "relu": jax.nn.relu, "silu": jax.nn.silu, "tanh": jnp.tanh}
+
+
+def as_activation(activation: str | Callable) -> Callable:
+    """A pointwise function, given itself or by name.
+
+    Raises:
+        ValueError: for a name that is not known.
+    """
+    if callable(activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"non_linearity: got {activation!r}, wanted one of {sorted(ACTIVATIONS)}, or a function")
+    return ACTIVATIONS[activation]
 
 
 def _phi(x: Float[Array, "*s"]) -> Float[Array, "*s"]:

@@ -112,6 +112,11 @@ def _dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike | None
     """Matrix product, batched over the same leading axes; `dtype` rounds the operands, sums keep their precision."""
     if dtype is None:
         return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    # Inside `shard_map` a weight is the same on all devices and its gradient not yet: said here, where the cast's
+    # transpose is the sum over the devices, because a hand-written gradient has to be of its operand's kind.
+    varying_a, varying_b = (jax.typeof(v).mat.varying for v in (a, b))
+    a = jax.lax.pcast(a, tuple(varying_b - varying_a), to="varying")
+    b = jax.lax.pcast(b, tuple(varying_a - varying_b), to="varying")
     return _rounded_dot(a, b, dtype)
 
 

@@ -38,7 +38,7 @@ def test_misspelt(override, message):
     "bad",
     ["trainer.epochs=0", "trainer.ema_decay=1.5", "trainer.accumulate=-1", "trainer.eval_every=-1",
      "trainer.eval_batch_size=0", "checkpoint.keep_best=-1", "checkpoint.every_epochs=0", "seed=-1",
-     "run_id=../elsewhere", "run_id=a/b", "name=.."],
+     "seed=5000000000", "logger.console_every_seconds=-1", "run_id=../elsewhere", "run_id=a/b", "name=.."],
 )  # fmt: skip
 def test_out_of_range(bad):
     with pytest.raises(ValueError, match=bad.partition("=")[0] + ": got"):
@@ -52,10 +52,19 @@ def test_out_of_range(bad):
         ("optimizer.learning_rate=abc", "optimizer: got .*abc"),
         ("checkpoint.best_metric=test/rel_l2", "best_metric: got 'test/rel_l2', wanted one of valid/rel_h1"),
         ("objective=valid/loss", "objective: got 'valid/loss'"),
+        ("objective=train/rel_l2", "objective: got 'train/rel_l2', wanted one of test/"),
+        (
+            "data.splits.train.resolutions=[[16,16],[32,32]]",
+            r"splits.train.resolutions: got \[\[16, 16\], .*wanted one",
+        ),
+        ("optimizer.learning_rate=-1.0", "learning_rate: got -1.0, wanted a positive"),
+        ("optimizer.schedule.warmup=2.0", r"warmup: got 2.0, wanted a fraction of the run in \[0, 1\)"),
+        ("operator.non_linearity=swish", "non_linearity: got 'swish', wanted one of .*gelu"),
+        ("operator.norm=ada_in", "operator: got .*ada_in"),
     ],
 )
 def test_what_the_components_refuse(bad, message):
-    settings, _ = parse(composed("operator=tfno", "operator.n_modes=[6,6]", bad))
+    settings, _ = parse(composed("operator=tfno", "operator.n_modes=[6,6]", f"++{bad}"))
     with pytest.raises(ValueError, match=message):
         check_components(settings)
 

@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from training.config import register
+from training.errors import RunError
 from training.evaluate import Evaluation, evaluate
 from training.run import run
 
@@ -77,6 +78,22 @@ def test_the_best_checkpoint(trained):
     rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     scores = {row["step"]: row["metrics"]["rel_l2"] for row in rows if row["split"] == "valid"}
     assert scores[best["step"]] == min(scores.values()) == pytest.approx(best["valid/rel_l2"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.yaml", "seed: [", "config.yaml cannot be read"),
+        ("config.yaml", "", "got nothing in .*config.yaml"),
+        ("normalizers.npz", "nonsense", "normalizers.npz is missing or damaged"),
+        ("normalizers.npz", None, "normalizers.npz is missing or damaged"),
+    ],
+)
+def test_damaged_files_of_a_run(trained, tmp_path, name, content, message):
+    folder = changed(trained, tmp_path / "damaged")
+    (folder / name).unlink() if content is None else (folder / name).write_text(content)
+    with pytest.raises(RunError, match=message):
+        measure(folder)
 
 
 def test_another_resolution(trained):

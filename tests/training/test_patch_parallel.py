@@ -21,7 +21,6 @@ from training.run import run
 from training.sharding import NamedSharding, collectives, make_mesh, over_samples, traffic
 from training.step import init_state, make_update, split_operator
 
-pytestmark = pytest.mark.timeout(240)
 SHAPE, LEVELS, BATCH = (32, 48), 2, 4
 H1 = RelativeH1((6.0, 7.0))
 PATCHES = PerPatch((6.0, 7.0), RelativeH1, LEVELS)

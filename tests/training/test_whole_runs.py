@@ -94,12 +94,12 @@ def test_the_moving_average_is_what_is_evaluated(averaged, streamed):
 
 
 def test_terminated_and_resumed_is_bitwise_the_same(place, averaged):
-    """SIGTERM as soon as the run has begun: it ends well after its first step, and the same command goes on."""
+    """SIGTERM as soon as the data are there: it ends well after its first step, and the same command goes on."""
     directory = place / "outputs" / "stopped"
     process = subprocess.Popen(**command(place, "run_id=stopped", *EMA, devices=8))
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("run "):
+        if line.startswith("operators."):
             break
     process.send_signal(signal.SIGTERM)
     output, error = process.communicate(timeout=100)
