@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("default")]
 TOLERANCES = {np.float32: 5e-6, np.float64: 1e-12}
 QUICK = {"xla_backend_optimization_level": 0}
 CONFIGURATIONS = 72
+# The first weights of these make a channel that is almost constant over the batch.
+REDRAWN = (7, 36)
 
 CHOICES = {
     "factorization": [None, "Tucker", "CP", "TT"],
@@ -158,7 +160,7 @@ def test_drawn_operators(index, precision, corrected):
     peer = library.FNO(**options)
     compat = "neuralop2" if differs(grid, options) else None
     operator = nnx.eval_shape(lambda: FNO(**options, compat=compat, rngs=nnx.Rngs(0)))
-    random_weights(operator, precision, seed=2 * CONFIGURATIONS + index)
+    random_weights(operator, precision, seed=CONFIGURATIONS * (1 + (index in REDRAWN)) + index)
     u = np.random.default_rng(index).normal(size=(2, 2, *grid)).astype(precision)
     assert_same(peer, operator, u, precision)
 
