@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pdes.generators import FieldInfo, Generator
+from pdes.generators.checks import check_not_negative, check_positive, check_shape, check_whole
 from spectral.filters import resize
 from spectral.grid import Grid
 from spectral.transforms import irfftn, rfftn
@@ -31,7 +32,7 @@ class HeatFlow(Generator):
         time: T.
 
     Raises:
-        ValueError: for a grid that is too coarse for `num_modes`.
+        ValueError: for a grid that is too coarse for `num_modes`, or numbers out of range.
 
     Accuracy: round-off, on every grid that holds the modes.
     """
@@ -47,6 +48,10 @@ class HeatFlow(Generator):
     time: float = 1.0
 
     def __post_init__(self) -> None:
+        check_shape(self)
+        check_whole(self, "num_modes")
+        check_positive(self, "length")
+        check_not_negative(self, "diffusivity", "time")
         if min(self.shape) < 2 * self.num_modes + 1:
             raise ValueError(
                 f"shape: got {self.shape}, wanted at least {2 * self.num_modes + 1} points per axis to hold "

@@ -1,6 +1,7 @@
 """Gaussian random fields: the same key is the same function on every grid."""
 
 import dataclasses
+import math
 from typing import Literal
 
 import jax
@@ -23,15 +24,31 @@ class Covariance:
         scale: sigma^2.
         shift: tau^2, 1 / length^2.
         power: alpha; samples have about alpha - 1 derivatives in two dimensions.
+
+    Raises:
+        ValueError: for a scale or shift below zero, or a power that is not positive.
     """
 
     scale: float
     shift: float
     power: float
 
+    def __post_init__(self) -> None:
+        finite = all(map(math.isfinite, (self.scale, self.shift, self.power)))
+        if not finite or min(self.scale, self.shift) < 0 or self.power <= 0:
+            raise ValueError(
+                f"scale, shift, power: got {self.scale}, {self.shift}, {self.power}, wanted two finite numbers >= 0 "
+                "and a positive one"
+            )
+
     def eigenvalues(self, grid: Grid) -> Float[np.ndarray, "..."]:
-        """E|f_hat_k|^2 on the half spectrum."""
-        return self.scale * (grid.wavenumber_squared + self.shift) ** -self.power
+        """E|f_hat_k|^2 on the half spectrum; zero at k = 0 without a shift."""
+        return self.at(grid.wavenumber_squared)
+
+    def at(self, squared: np.ndarray) -> np.ndarray:
+        """The eigenvalue at |k|^2: of mean-free fields, which need no shift, zero where |k|^2 + shift is."""
+        shifted = squared + self.shift
+        return self.scale * np.where(shifted > 0, shifted, np.inf) ** -self.power
 
     def __str__(self) -> str:
         return f"{self.scale:g} (-Lap + {self.shift:g} I)^-{self.power:g}"
@@ -135,7 +152,7 @@ def neumann_random_field(key: jax.Array, grid: Grid, covariance: Covariance) -> 
     """
     modes = np.stack([m.ravel() for m in np.meshgrid(*map(np.arange, grid.shape), indexing="ij")])
     squared = sum((np.pi * m / length) ** 2 for m, length in zip(modes, grid.extent, strict=True))
-    variance = covariance.scale * (squared + covariance.shift) ** -covariance.power
+    variance = covariance.at(np.asarray(squared))
     # An orthonormal cosine coefficient is sqrt(points) times that of phi_m.
     std = np.sqrt(grid.size * np.where((modes == 0).all(axis=0), 0, variance))
 

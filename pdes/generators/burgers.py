@@ -16,6 +16,7 @@ from ..equations.burgers import Burgers
 from ..random_fields import Covariance, gaussian_random_field
 from ..steppers import etdrk4, rollout
 from .base import FieldInfo, Generator, grid_text
+from .checks import check_not_negative, check_positive, check_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +60,9 @@ class BurgersFlow(Generator):
     cfl: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
-        if min(self.viscosity, self.final_time, self.cfl) <= 0:
-            raise ValueError(
-                f"viscosity, final_time, cfl: got {self.viscosity}, {self.final_time}, {self.cfl}, "
-                "wanted positive numbers"
-            )
-        if len(self.shape) != 1:
-            raise ValueError(f"shape: got {self.shape}, wanted one number of points, such as (384,)")
+        check_shape(self, axes=1)
+        check_positive(self, "viscosity", "final_time", "scale", "alpha", "cfl")
+        check_not_negative(self, "tau")
 
     @property
     def grid(self) -> Grid:

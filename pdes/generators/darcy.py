@@ -14,6 +14,7 @@ from spectral.grid import Grid
 from ..darcy import solve_darcy
 from ..random_fields import Covariance, neumann_random_field
 from .base import FieldInfo, Generator, grid_text
+from .checks import check_not_negative, check_positive, check_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class DarcyFlow(Generator):
         tolerance: relative residual at which the solver stops.
 
     Raises:
-        ValueError: for a permeability or tolerance that is not positive.
+        ValueError: for a permeability, power or tolerance that is not positive, or a negative tau.
 
     Accuracy:
         Relative L2 error of u at 64 x 64 points, for the permeability of the solver's own cells: 0.1 % from 192 x 192,
@@ -59,11 +60,9 @@ class DarcyFlow(Generator):
     tolerance: float = 1e-10
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
-        if min(self.low, self.high, self.tolerance) <= 0:
-            raise ValueError(
-                f"low, high, tolerance: got {self.low}, {self.high}, {self.tolerance}, wanted positive numbers"
-            )
+        check_shape(self, axes=2)
+        check_positive(self, "low", "high", "alpha", "tolerance")
+        check_not_negative(self, "tau")
 
     @property
     def grid(self) -> Grid:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import jax
 from jaxtyping import Array, Float
@@ -13,7 +13,10 @@ from spectral.grid import Grid
 from ..equations.navier_stokes import NavierStokes
 from ..initial import mcwilliams
 from .base import grid_text
+from .checks import check_not_negative, check_positive, check_shape
 from .trajectory import Trajectory, steps_at
+
+Convention = Literal["1984", "torch_cfd"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,7 @@ class NavierStokesDecaying(Trajectory):
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3
     energy: float = 0.5
-    convention: Literal["1984", "torch_cfd"] = "1984"
+    convention: Convention = "1984"
     peak: float = 4.0
     warmup: float = 4.5
     interval: float = 0.055
@@ -54,10 +57,12 @@ class NavierStokesDecaying(Trajectory):
     cfl: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        check_shape(self, axes=2)
         self.check_times()
-        if min(self.energy, self.cfl) <= 0:
-            raise ValueError(f"energy, cfl: got {self.energy}, {self.cfl}, wanted positive numbers")
+        check_positive(self, "energy", "peak", "cfl")
+        check_not_negative(self, "viscosity")
+        if self.convention not in get_args(Convention):
+            raise ValueError(f"convention: got {self.convention!r}, wanted one of {', '.join(get_args(Convention))}")
 
     @property
     def grid(self) -> Grid:

@@ -16,6 +16,7 @@ from ..equations.navier_stokes import NavierStokes
 from ..random_fields import Covariance, gaussian_random_field
 from ..steppers import etdrk4, rollout
 from .base import FieldInfo, Generator, grid_text
+from .checks import check_not_negative, check_positive, check_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +63,9 @@ class NavierStokesForcing(Generator):
     cfl: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
-        if min(self.reynolds, self.final_time, self.cfl) <= 0:
-            raise ValueError(
-                f"reynolds, final_time, cfl: got {self.reynolds}, {self.final_time}, {self.cfl}, "
-                "wanted positive numbers"
-            )
+        check_shape(self, axes=2)
+        check_positive(self, "reynolds", "final_time", "scale", "alpha", "cfl")
+        check_not_negative(self, "tau")
 
     @property
     def grid(self) -> Grid:

@@ -15,6 +15,7 @@ from .. import diagnostics, forcing
 from ..equations.navier_stokes import NavierStokes
 from ..initial import filtered_vorticity
 from .base import grid_text
+from .checks import check_not_negative, check_positive, check_shape, check_whole, is_number
 from .trajectory import Trajectory, only_if, steps_at
 
 
@@ -59,12 +60,13 @@ class NavierStokesKolmogorov(Trajectory):
     cfl: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        check_shape(self, axes=2)
         self.check_times()
-        if min(self.max_speed, self.peak, self.cfl) <= 0:
-            raise ValueError(
-                f"max_speed, peak, cfl: got {self.max_speed}, {self.peak}, {self.cfl}, wanted positive numbers"
-            )
+        check_positive(self, "max_speed", "peak", "cfl")
+        check_not_negative(self, "viscosity", "drag")
+        check_whole(self, "waves")
+        if not is_number(self.amplitude):
+            raise ValueError(f"amplitude: got {self.amplitude!r}, wanted a number")
 
     @property
     def grid(self) -> Grid:

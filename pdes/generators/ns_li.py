@@ -16,6 +16,7 @@ from .. import diagnostics, forcing
 from ..equations.navier_stokes import NavierStokes
 from ..random_fields import Covariance, gaussian_random_field, li_covariance
 from .base import grid_text
+from .checks import check_not_negative, check_positive, check_shape
 from .trajectory import Trajectory, only_if, steps_at
 
 
@@ -63,13 +64,11 @@ class NavierStokesLi(Trajectory):
     cfl: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        check_shape(self, axes=2)
         self.check_times()
-        if min(self.viscosity, self.cfl) <= 0 or self.amplitude < 0:
-            raise ValueError(
-                f"viscosity, cfl, amplitude: got {self.viscosity}, {self.cfl}, {self.amplitude}, "
-                "wanted two positive numbers and one >= 0"
-            )
+        check_positive(self, "viscosity", "cfl")
+        check_not_negative(self, "amplitude")
+        li_covariance(self.convention)  # refuses another name
 
     @property
     def grid(self) -> Grid:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from spectral.grid import Grid
 
 from ..equations.navier_stokes import NavierStokes
+from .checks import check_not_negative, check_shape, check_whole
 from .trajectory import Trajectory
 
 
@@ -47,12 +48,14 @@ class NavierStokesTaylorGreen(Trajectory):
     n_inputs: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        check_shape(self, axes=2)
         self.check_times()
-        if self.viscosity < 0 or not 1 <= self.max_waves < min(self.shape) / 2:
+        check_not_negative(self, "viscosity")
+        check_whole(self, "max_waves")
+        if self.max_waves >= min(self.shape) / 2:
             raise ValueError(
-                f"viscosity, max_waves: got {self.viscosity}, {self.max_waves} on {self.shape} points, "
-                "wanted a number >= 0 and 1 or more waves below half the points"
+                f"max_waves: got {self.max_waves} on {self.shape} points, wanted less than half the points of every "
+                "side; take a finer grid or fewer waves"
             )
 
     @property

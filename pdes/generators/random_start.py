@@ -17,6 +17,7 @@ from .. import equations
 from ..equations import Equation
 from ..random_fields import Covariance, gaussian_random_field
 from .base import grid_text
+from .checks import check_positive, check_shape, is_number
 from .trajectory import Trajectory
 
 Numbers = float | int | tuple[float | int, ...]
@@ -66,19 +67,19 @@ class RandomStart(Trajectory):
     n_inputs: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        check_shape(self)
         # Pairs, so that a generator can be hashed and written to a file.
         object.__setattr__(self, "coefficients", tuple(sorted(dict(self.coefficients).items())))
         self.check_times()
-        if min(self.tau, self.alpha, self.dt) <= 0:
-            raise ValueError(f"tau, alpha, dt: got {self.tau}, {self.alpha}, {self.dt}, wanted positive numbers")
+        check_positive(self, "tau", "alpha", "dt")
         known = [name for name in equations.__all__ if name != "Equation"]
         if self.equation not in known:
             raise ValueError(f"equation: got {self.equation!r}, wanted one of {', '.join(known)}")
         count = len(self.solved.fields)
         for name, bounds in (("low", self.low), ("high", self.high)):
-            if isinstance(bounds, tuple) and len(bounds) != count:
-                raise ValueError(f"{name}: got {bounds}, wanted a number, or {count}: one per field")
+            several = isinstance(bounds, tuple)
+            if not all(map(is_number, bounds if several else [bounds])) or (several and len(bounds) != count):
+                raise ValueError(f"{name}: got {bounds!r}, wanted a number, or {count}: one per field")
 
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

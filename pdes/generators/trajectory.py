@@ -11,6 +11,7 @@ from jaxtyping import Array, Complex
 from ..equations.base import Equation
 from ..steppers import etdrk4, rollout
 from .base import FieldInfo, Generator
+from .checks import check_whole, is_number
 
 
 class Trajectory(Generator):
@@ -32,14 +33,15 @@ class Trajectory(Generator):
 
     def check_times(self) -> None:
         """Raises ValueError unless there are snapshots to predict, at increasing times."""
-        if not 0 < self.n_inputs < self.n_snapshots:
+        check_whole(self, "n_snapshots", "n_inputs")
+        if self.n_inputs >= self.n_snapshots:
             raise ValueError(
                 f"n_inputs: got {self.n_inputs} of n_snapshots {self.n_snapshots}, "
                 f"wanted 1 to {self.n_snapshots - 1}, so that a snapshot is left to predict"
             )
-        if self.warmup < 0 or self.interval <= 0:
+        if not (is_number(self.warmup) and is_number(self.interval) and self.warmup >= 0 and self.interval > 0):
             raise ValueError(
-                f"warmup, interval: got {self.warmup}, {self.interval}, wanted a time >= 0 and a positive one"
+                f"warmup, interval: got {self.warmup!r}, {self.interval!r}, wanted a time >= 0 and a positive one"
             )
 
     @property

@@ -124,5 +124,5 @@ def test_wrong_arguments_are_explained():
         Burgers(Grid((8,)), -0.1)
     with pytest.raises(ValueError, match="wanted positive numbers"):
         BurgersFlow(viscosity=0.0)
-    with pytest.raises(ValueError, match="wanted one number of points"):
+    with pytest.raises(ValueError, match="wanted 1 whole number of points"):
         BurgersFlow((8, 8))

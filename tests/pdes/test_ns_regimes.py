@@ -89,5 +89,5 @@ def test_wrong_arguments_are_explained():
         NavierStokesLi(n_inputs=50)
     with pytest.raises(ValueError, match="wanted a time >= 0"):
         NavierStokesKolmogorov(interval=0.0)
-    with pytest.raises(ValueError, match="below half the points"):
+    with pytest.raises(ValueError, match="less than half the points"):
         NavierStokesTaylorGreen((16, 16), max_waves=8)
