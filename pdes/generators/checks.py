@@ -37,7 +37,7 @@ def check_not_negative(generator: Any, *names: str) -> None:
 def check_whole(generator: Any, *names: str) -> None:
     """Raises ValueError unless all are whole numbers above zero."""
     values = _values(generator, names)
-    whole = all(is_number(v) and isinstance(v, numbers.Integral) and v > 0 for v in values)
+    whole = all(is_number(v) and isinstance(v, numbers.Integral) and int(v) > 0 for v in values)
     _check(generator, names, whole, "whole numbers, at least 1")
 
 
