@@ -140,7 +140,7 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
     lacking = [name for name in ATTRIBUTES if name not in attributes]
     if lacking:
         raise DataError(f"{path}: got a header without {lacking}, wanted a complete one; {_AGAIN}")
-    maps = {name: json.loads(attributes[name]) for name in ("parameters", "generator", "inputs", "targets")}
+    maps = {name: _mapping(attributes[name], name, path) for name in ("parameters", "generator", "inputs", "targets")}
     fields, stats = _group(file, "fields"), _group(file, "stats")
     metadata = Metadata(
         path=path,
@@ -162,6 +162,16 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
     )
     _check_fields(file, metadata)
     return metadata
+
+
+def _mapping(text: Any, name: str, path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: got attribute {name} = {text!r}, wanted JSON text ({error}); {_AGAIN}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: got attribute {name} = {text!r}, wanted a JSON object; {_AGAIN}")
+    return found
 
 
 def _field(data: h5py.Dataset) -> FieldInfo:
