@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import operator
 
 import numpy as np
 
@@ -20,20 +21,27 @@ class Grid:
         extent: side lengths, in the length unit of the problem; one number means the same on every axis.
 
     Raises:
-        ValueError: for a wrong number of axes, or a size or length that is not positive.
+        ValueError: for a wrong number of axes, a size that is no positive whole number, or a length that is not
+            positive.
     """
 
     shape: tuple[int, ...]
     extent: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in np.atleast_1d(self.shape))
-        extent = tuple(float(length) for length in np.atleast_1d(self.extent))
+        try:
+            shape = tuple(operator.index(n) for n in np.atleast_1d(self.shape))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"shape: got {self.shape!r}, wanted whole numbers, such as (64, 64)") from error
+        try:
+            extent = tuple(float(length) for length in np.atleast_1d(self.extent))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"extent: got {self.extent!r}, wanted lengths, such as (1.0, 1.0)") from error
         if len(extent) == 1:
             extent = extent * len(shape)
         if not 1 <= len(shape) <= 3 or min(shape) < 1:
             raise ValueError(f"shape: got {self.shape}, wanted 1 to 3 positive sizes, such as (64, 64)")
-        if len(extent) != len(shape) or min(extent) <= 0:
+        if len(extent) != len(shape) or not all(0 < length < math.inf for length in extent):
             raise ValueError(
                 f"extent: got {self.extent} for shape {shape}, wanted one positive length, or one per axis"
             )

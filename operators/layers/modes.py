@@ -8,6 +8,7 @@ axes and the beginning of the one-sided.
 from collections.abc import Sequence
 
 from .compat import NEURALOP2
+from .ranks import whole_numbers
 
 
 def as_modes(n_modes: int | Sequence[int]) -> tuple[int, ...]:
@@ -16,10 +17,10 @@ def as_modes(n_modes: int | Sequence[int]) -> tuple[int, ...]:
     Raises:
         ValueError: for anything but one to three positive integers.
     """
-    modes = (n_modes,) if isinstance(n_modes, int) else tuple(int(n) for n in n_modes)
-    if not 1 <= len(modes) <= 3 or min(modes) < 1:
+    modes = whole_numbers(n_modes)
+    if modes is None or not 1 <= len(modes) <= 3 or min(modes) < 1:
         raise ValueError(
-            f"n_modes: got {n_modes}, wanted one positive count per spatial axis (1 to 3 axes), such as (16, 16)"
+            f"n_modes: got {n_modes}, wanted one positive whole number per spatial axis (1 to 3 axes), such as (16, 16)"
         )
     return modes
 

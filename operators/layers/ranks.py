@@ -6,7 +6,8 @@ an integer means that rank on every axis, and a sequence is taken as given. Roun
 
 import itertools
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 
 Rank = float | int | Sequence[int]
 
@@ -63,9 +64,19 @@ def tt_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
     return (1, *(max(round(c * m), 1) for m in means), 1)
 
 
+def whole_numbers(values: object) -> tuple[int, ...] | None:
+    """One whole number or a sequence of them, as a tuple; None for anything else: nothing is rounded."""
+    try:
+        return tuple(map(operator.index, values if isinstance(values, Iterable) else (values,)))
+    except TypeError:
+        return None
+
+
 def _given_ranks(rank: int | Sequence[int], count: int) -> tuple[int, ...]:
-    ranks = (rank,) * count if isinstance(rank, int) else tuple(int(r) for r in rank)
-    if len(ranks) != count or min(ranks) < 1:
+    ranks = whole_numbers(rank)
+    if ranks and not isinstance(rank, Iterable):
+        ranks *= count
+    if not ranks or len(ranks) != count or min(ranks) < 1:
         raise ValueError(
             f"rank: got {rank}, wanted a float (share of the dense parameters), a positive integer, or {count} of them"
         )

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jaxtyping import config
 from operator_testing import apply, apply_to, build, sample
 
 from operators.layers.modes import check_modes, mode_window
@@ -179,10 +180,17 @@ def test_check_modes_names_a_wrong_number_of_axes():
 
 @pytest.mark.parametrize(
     "options",
-    [{"n_modes": (0, 4)}, {"n_modes": (2,) * 4}, {"implementation": "fast"}, {"spectral_dtype": "f8"}],
+    [
+        {"n_modes": (0, 4)},
+        {"n_modes": (2,) * 4},
+        {"n_modes": (16.7, 16.2)},
+        {"implementation": "fast"},
+        {"spectral_dtype": "f8"},
+    ],
     ids=str,
 )
-def test_bad_options(options):
+def test_bad_options(options, monkeypatch):
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=rf"{next(iter(options))}: got"):
         make(2, 2, **{"n_modes": (4, 4), **options})
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jaxtyping import config
 from operator_testing import build, sample
 
 from operators.layers.modes import mode_window
@@ -63,14 +64,21 @@ def test_golden_ranks(shape, rank, tucker, cp, tt):
     assert tt is None or tt_ranks(shape, rank) == tt
 
 
-def test_given_ranks():
+def test_given_ranks(monkeypatch):
     assert tucker_ranks((8, 8, 6, 4), 1) == (1, 1, 1, 1)
     assert tucker_ranks((8, 8, 6, 4), (4, 3, 2, 1)) == (4, 3, 2, 1)
     assert tt_ranks((8, 8, 6, 4), (4, 3, 2)) == (1, 4, 3, 2, 1)
     assert cp_rank((8, 8, 6, 4), 7) == 7
-    for bad in ((4, 3), 0):
-        with pytest.raises(ValueError, match="rank"):
-            tucker_ranks((8, 8, 6, 4), bad)
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
+    assert tucker_ranks((8, 8, 6, 4), tuple(np.array([4, 3, 2, 1]))) == (4, 3, 2, 1)
+
+
+@pytest.mark.parametrize("bad", [(4, 3), 0, (4, 3, 2, 1.7), (1.7,), (4, 3, 2.0), "4321", None, ()], ids=str)
+def test_ranks_are_whole_numbers_one_per_axis(bad, monkeypatch):
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
+    for ranks in (tucker_ranks, tt_ranks, cp_rank):
+        with pytest.raises(ValueError, match="rank: got"):
+            ranks((8, 8, 6, 4), bad)
 
 
 @pytest.mark.parametrize(("factorization", "rank"), [(None, 1.0), ("Tucker", 0.1), ("CP", 0.1), ("TT", 0.1)])

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import config
 
 from spectral import derivatives as D
 from spectral.grid import Grid
@@ -93,6 +94,22 @@ def test_float32_stays_float32_and_maps():
     for a, b in zip(batched, mapped, strict=True):
         assert a.dtype == jnp.complex64
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((16.5, 16),), r"shape: got \(16.5, 16\), wanted whole numbers"),
+        ((("a", 16),), "shape: got"),
+        (((0, 16),), "shape: got .*positive sizes"),
+        (((16, 16), ("a",)), "extent: got .*wanted lengths"),
+        (((16, 16), (float("nan"),)), "extent: got .*positive length"),
+    ],
+)
+def test_bad_grid(arguments, message, monkeypatch):
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=message):
+        Grid(*arguments)
 
 
 def test_errors_name_what_is_wrong():
