@@ -6,7 +6,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from .errors import DataError, StorageError
+from .errors import DataError
 
 
 @hydra.main(config_path="pkg://configs", config_name="generate", version_base="1.3")
@@ -25,7 +25,7 @@ def main(cfg: DictConfig) -> None:
         for generator, split in planned.values():
             for path in ensure(generator, split, plain["data"].get("root")).values():
                 print(path, flush=True)
-    except (DataError, StorageError, FloatingPointError) as error:
+    except (DataError, OSError, FloatingPointError) as error:  # StorageError is an OSError
         sys.exit(f"error: {error}")
 
 

@@ -34,7 +34,7 @@ def instantiate(cfg: Any, *args: Any, allow: Sequence[str] = (), where: str = "c
         TargetError: for a name outside the allow-list, a name that does not exist, arguments the target does not take
             or refuses.
     """
-    targets = _resolve(cfg, (*ALLOWED, *allow), where)
+    targets = _resolve(cfg, _prefixes(allow), where)
     return _build(cfg, targets, args, kwargs)
 
 
@@ -49,7 +49,7 @@ def find(name: Any, allow: Sequence[str] = (), where: str = "config") -> Callabl
     Raises:
         TargetError: for a name outside the allow-list, or one that does not exist.
     """
-    return _find(name, (*ALLOWED, *allow), f"{where}._target_")
+    return _find(name, _prefixes(allow), f"{where}._target_")
 
 
 def describe(obj: Any) -> Any:
@@ -66,6 +66,13 @@ def describe(obj: Any) -> Any:
     if obj is None or isinstance(obj, (bool, int, float, str)):
         return obj
     raise TargetError(f"got {obj!r}, wanted plain numbers, text, sequences or dataclasses of them: its provenance")
+
+
+def _prefixes(allow: Sequence[str]) -> tuple[str, ...]:
+    # Of a text each letter would be a prefix, and an empty prefix allows everything.
+    if not isinstance(allow, (list, tuple)) or not all(isinstance(prefix, str) and prefix for prefix in allow):
+        raise TargetError(f"allow: got {allow!r}, wanted a list of prefixes, such as [mypackage.]")
+    return (*ALLOWED, *allow)
 
 
 def _resolve(node: Any, allowed: tuple[str, ...], where: str) -> dict[str, Callable]:

@@ -72,6 +72,10 @@ def plan(
             the generator does not resolve, or a field that it does not make.
         TargetError: for a generator that may not or cannot be built.
     """
+    if not isinstance(pde, Mapping):
+        raise DataError(f"pde: got {pde!r}, wanted a generator, such as {{_target_: data.synthetic.HeatFlow}}")
+    if not isinstance(data, Mapping):
+        raise DataError(f"data: got {data!r}, wanted {{splits: ..}} and what else a data config says")
     _check_keys(data)
     splits = {name: values for name, values in (data.get("splits") or {}).items() if values is not None}
     if not splits:
@@ -87,7 +91,13 @@ def plan(
                 f"data.splits.{name}: got {sorted(values)}, wanted {list(_SPLIT_KEYS)} (the last one optional); "
                 f"unknown {unknown}, missing {lacking}"
             )
-        generator = _build_generator({**pde, **(values.get("generator") or {})}, allow)
+        changes = values.get("generator") or {}
+        if not isinstance(changes, Mapping):
+            raise DataError(
+                f"data.splits.{name}.generator: got {changes!r}, wanted arguments that replace those of pde, such as "
+                "{shape: [192, 192]}"
+            )
+        generator = _build_generator({**pde, **changes}, allow)
         split = _split(str(name), values)
         check_resolutions(generator, split)
         for key in ("inputs", "targets"):
@@ -107,6 +117,9 @@ def _check_keys(data: Mapping[str, Any]) -> None:
         raise DataError(f"data: got unknown key {key!r}, wanted some of {', '.join(_KEYS)}{meant}")
     if not isinstance(data.get("splits") or {}, Mapping):
         raise DataError(f"data.splits: got {data['splits']!r}, wanted a split by name, such as {{train: {{..}}}}")
+    root = data.get("root")
+    if not isinstance(root, (str, os.PathLike, type(None))):
+        raise DataError(f"data.root: got {root!r}, wanted the path of a folder, such as /big/disk")
     batch_size = data.get("batch_size", 1)
     if not isinstance(batch_size, int) or batch_size < 1:
         raise DataError(f"data.batch_size: got {batch_size!r}, wanted a whole number, at least 1, such as 16")

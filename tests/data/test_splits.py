@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from jaxtyping import config
 
 from data.errors import DataError
 from data.instantiate import TargetError
@@ -44,6 +45,8 @@ def test_plan():
         (data() | {"batch_size": "abc"}, "data.batch_size: got 'abc', wanted a whole number"),
         (data() | {"batch_size": 16.0}, "data.batch_size: got 16.0, wanted a whole number"),
         ({"splits": "abc"}, "data.splits: got 'abc'"),
+        (data(generator="abc"), "data.splits.train.generator: got 'abc', wanted arguments"),
+        (data() | {"root": 5}, "data.root: got 5, wanted the path"),
         ({"splits": {"train": 3}}, "data.splits.train: got 3"),
         (data() | {"inputs": {"nope": [0]}}, "data.inputs: got field 'nope'.*'temperature'"),
         (data() | {"targets": {"temperature": [2]}}, r"data.targets: got time index 2 .*-2 \.\. 1"),
@@ -58,6 +61,14 @@ def test_bad_plan(config, message):
 def test_not_a_generator():
     with pytest.raises(DataError, match=r"got 'optax\.sgd', wanted a subclass of pdes\.generators"):
         plan({"_target_": "optax.sgd", "learning_rate": 0.1}, data())
+
+
+@pytest.mark.parametrize("allow", ["optax.", 3, [""], [3], None])
+def test_allowed_prefixes_are_a_list_of_texts(allow, monkeypatch):
+    """Of a text every letter would be one, and the empty one would allow everything."""
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
+    with pytest.raises(TargetError, match=r"allow: got .*wanted a list of prefixes"):
+        plan({"_target_": "os.system", "command": "true"}, data(), allow)
 
 
 @pytest.mark.parametrize("nested", [False, True])
