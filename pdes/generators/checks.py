@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+from collections.abc import Callable
 from typing import Any
 
 
@@ -26,18 +27,20 @@ def check_shape(generator: Any, axes: int | None = None, least: int = 3) -> None
 
 def check_positive(generator: Any, *names: str) -> None:
     """Raises ValueError unless all are finite and above zero."""
-    _check(generator, names, all(is_number(v) and v > 0 for v in _values(generator, names)), "positive numbers")
+    _check(generator, names, lambda value: is_number(value) and value > 0, "positive numbers")
 
 
 def check_not_negative(generator: Any, *names: str) -> None:
     """Raises ValueError unless all are finite and at least zero."""
-    _check(generator, names, all(is_number(v) and v >= 0 for v in _values(generator, names)), "numbers >= 0")
+    _check(generator, names, lambda value: is_number(value) and value >= 0, "numbers >= 0")
 
 
 def check_whole(generator: Any, *names: str) -> None:
     """Raises ValueError unless all are whole numbers above zero."""
-    values = _values(generator, names)
-    whole = all(is_number(v) and isinstance(v, numbers.Integral) and int(v) > 0 for v in values)
+
+    def whole(value: Any) -> bool:
+        return is_number(value) and isinstance(value, numbers.Integral) and int(value) > 0
+
     _check(generator, names, whole, "whole numbers, at least 1")
 
 
@@ -46,11 +49,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _values(generator: Any, names: tuple[str, ...]) -> list[Any]:
-    return [getattr(generator, name) for name in names]
-
-
-def _check(generator: Any, names: tuple[str, ...], good: bool, wanted: str) -> None:
-    if not good:
-        got = ", ".join(map(repr, _values(generator, names)))
-        raise ValueError(f"{', '.join(names)}: got {got}, wanted {wanted}")
+def _check(generator: Any, names: tuple[str, ...], good: Callable[[Any], bool], wanted: str) -> None:
+    bad = {name: getattr(generator, name) for name in names if not good(getattr(generator, name))}
+    if bad:
+        raise ValueError(f"{', '.join(bad)}: got {', '.join(map(repr, bad.values()))}, wanted {wanted}")

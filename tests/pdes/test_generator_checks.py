@@ -34,7 +34,7 @@ def unchecked():
 @pytest.mark.parametrize(
     ("make", "values", "message"),
     [
-        (NavierStokesForcing, {"scale": -1}, "scale.*got .*-1.*wanted positive numbers"),
+        (NavierStokesForcing, {"scale": -1}, "scale: got -1, wanted positive numbers"),
         (NavierStokesForcing, {"scale": 0}, "scale.*wanted positive numbers"),
         (NavierStokesForcing, {"tau": -1.0}, "tau: got -1.0, wanted numbers >= 0"),
         (NavierStokesForcing, {"final_time": math.inf}, "final_time.*got .*inf"),
@@ -49,7 +49,7 @@ def unchecked():
         (NavierStokesDecaying, {"peak": 0}, "peak.*wanted positive"),
         (NavierStokesDecaying, {"viscosity": -1e-3}, "viscosity: got -0.001"),
         (NavierStokesDecaying, {"convention": "1985"}, "convention: got '1985', wanted one of 1984"),
-        (NavierStokesDecaying, {"n_inputs": 1.5}, "n_inputs: got 20, 1.5, wanted whole"),
+        (NavierStokesDecaying, {"n_inputs": 1.5}, "n_inputs: got 1.5, wanted whole"),
         (NavierStokesDecaying, {"warmup": math.nan}, "warmup.*got nan"),
         (NavierStokesKolmogorov, {"waves": 0.5}, "waves: got 0.5, wanted whole"),
         (NavierStokesKolmogorov, {"drag": -1}, "drag: got"),
