@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from fractions import Fraction
 from typing import ClassVar, Literal, get_args
 
 import jax
@@ -12,15 +11,14 @@ from spectral.grid import Grid
 
 from ..equations.navier_stokes import NavierStokes
 from ..initial import mcwilliams
-from .base import grid_text
 from .checks import check_not_negative, check_positive, check_shape
-from .trajectory import Trajectory, steps_at
+from .vorticity import VorticityTrajectory
 
 Convention = Literal["1984", "torch_cfd"]
 
 
 @dataclasses.dataclass(frozen=True)
-class NavierStokesDecaying(Trajectory):
+class NavierStokesDecaying(VorticityTrajectory):
     """McWilliams' decaying turbulence on the torus [0, 2 pi)^2, recorded at equal intervals after a warm-up.
 
         w_t + u . grad w = nu Lap w,    w(0) from `initial.mcwilliams`
@@ -34,7 +32,8 @@ class NavierStokesDecaying(Trajectory):
         convention: "1984" or "torch_cfd", see `initial.mcwilliams`.
         peak: wavenumber of the most energetic modes.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: largest CFL number, for speeds up to 4.5 sqrt(energy): 4.5 standard deviations of each component.
+        cfl: largest CFL number, for speeds up to 4.5 sqrt(energy), 4.5 standard deviations of each component; a sample
+            that exceeds it is not a number.
 
     Source:
         McWilliams 1984 (J. Fluid Mech. 146). Cao et al. 2025 (arXiv 2405.17211) take convention="torch_cfd",
@@ -42,8 +41,6 @@ class NavierStokesDecaying(Trajectory):
     """
 
     name: ClassVar[str] = "ns_decaying"
-    resolved: ClassVar[Fraction] = Fraction(2, 3)
-    recorded: ClassVar[dict[str, tuple[str, str]]] = NavierStokes.fields
 
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3
@@ -68,9 +65,9 @@ class NavierStokesDecaying(Trajectory):
     def grid(self) -> Grid:
         return Grid(self.shape, (2 * math.pi,))
 
-    def steps(self, duration: float) -> int:
-        """Time steps that cover a duration at the CFL number."""
-        return steps_at(4.5 * math.sqrt(self.energy), min(self.grid.spacing), self.cfl)(duration)
+    @property
+    def largest_speed(self) -> float:
+        return 4.5 * math.sqrt(self.energy)
 
     def parameters(self) -> dict[str, float | str]:
         return {
@@ -78,15 +75,9 @@ class NavierStokesDecaying(Trajectory):
             "drag": 0.0,
             "energy": self.energy,
             "initial_vorticity": f"McWilliams, {self.convention} convention, peak {self.peak:g}",
-            "solver_grid": grid_text(self.grid),
-            "dealiasing": "two thirds, before and after",
-            "scheme": "ETDRK4",
-            "dt": self.interval / self.steps(self.interval),
-        }
+        } | self.solver()
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Vorticity [n_snapshots, x, y]."""
         equation = NavierStokes(self.grid, self.viscosity)
-        start = equation.to_spectral(mcwilliams(key, self.grid, self.peak, self.energy, self.convention))
-        states = self.record(equation, start, self.steps)
-        return {"vorticity": jax.vmap(equation.to_physical)(states)}
+        return self.evolve(equation, mcwilliams(key, self.grid, self.peak, self.energy, self.convention))

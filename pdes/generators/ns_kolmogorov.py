@@ -2,25 +2,22 @@
 
 import dataclasses
 import math
-from fractions import Fraction
 from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
-from .. import diagnostics, forcing
+from .. import forcing
 from ..equations.navier_stokes import NavierStokes
 from ..initial import filtered_vorticity
-from .base import grid_text
 from .checks import check_not_negative, check_positive, check_shape, check_whole, is_number
-from .trajectory import Trajectory, only_if, steps_at
+from .vorticity import VorticityTrajectory
 
 
 @dataclasses.dataclass(frozen=True)
-class NavierStokesKolmogorov(Trajectory):
+class NavierStokesKolmogorov(VorticityTrajectory):
     """Flow on [0, 2 pi)^2 driven by a shear force and held by drag, from a random velocity of given largest speed.
 
         w_t + u . grad w = nu Lap w - mu w - A k cos(k y),    w(0) from `initial.filtered_vorticity`
@@ -43,8 +40,6 @@ class NavierStokesKolmogorov(Trajectory):
     """
 
     name: ClassVar[str] = "ns_kolmogorov"
-    resolved: ClassVar[Fraction] = Fraction(2, 3)
-    recorded: ClassVar[dict[str, tuple[str, str]]] = NavierStokes.fields
 
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3
@@ -72,9 +67,9 @@ class NavierStokesKolmogorov(Trajectory):
     def grid(self) -> Grid:
         return Grid(self.shape, (2 * math.pi,))
 
-    def steps(self, duration: float) -> int:
-        """Time steps that cover a duration at the CFL number."""
-        return steps_at(1.4 * self.max_speed, min(self.grid.spacing), self.cfl)(duration)
+    @property
+    def largest_speed(self) -> float:
+        return 1.4 * self.max_speed
 
     def parameters(self) -> dict[str, float | str]:
         return {
@@ -82,19 +77,11 @@ class NavierStokesKolmogorov(Trajectory):
             "drag": self.drag,
             "forcing": f"curl of {self.amplitude:g} sin({self.waves} y) along x",
             "initial_vorticity": f"log-normal spectrum, peak {self.peak:g}, largest speed {self.max_speed:g}",
-            "solver_grid": grid_text(self.grid),
-            "dealiasing": "two thirds, before and after",
-            "scheme": "ETDRK4",
-            "dt": self.interval / self.steps(self.interval),
-        }
+        } | self.solver()
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Vorticity [n_snapshots, x, y]."""
         grid = self.grid
         force = forcing.kolmogorov(grid, self.waves, self.amplitude)
         equation = NavierStokes(grid, self.viscosity, self.drag, force)
-        start = equation.to_spectral(filtered_vorticity(key, grid, self.peak, self.max_speed))
-        states = self.record(equation, start, self.steps)
-        dt = self.interval / self.steps(self.interval)
-        kept = only_if(jnp.max(diagnostics.cfl(states, grid, dt)) <= self.cfl, states)
-        return {"vorticity": jax.vmap(equation.to_physical)(kept)}
+        return self.evolve(equation, filtered_vorticity(key, grid, self.peak, self.max_speed))

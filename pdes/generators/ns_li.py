@@ -2,26 +2,23 @@
 
 import dataclasses
 import math
-from fractions import Fraction
 from typing import ClassVar, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
-from .. import diagnostics, forcing
+from .. import forcing
 from ..equations.navier_stokes import NavierStokes
 from ..random_fields import Covariance, gaussian_random_field, li_covariance
-from .base import grid_text
 from .checks import check_not_negative, check_positive, check_shape
-from .trajectory import Trajectory, only_if, steps_at
+from .vorticity import VorticityTrajectory
 
 
 @dataclasses.dataclass(frozen=True)
-class NavierStokesLi(Trajectory):
+class NavierStokesLi(VorticityTrajectory):
     """Random vorticity on the unit torus under one fixed forcing, recorded at equal intervals.
 
         w_t + u . grad w = nu Lap w + A (sin 2 pi (x + y) + cos 2 pi (x + y)),    w(0) ~ `li_covariance(convention)`
@@ -50,8 +47,6 @@ class NavierStokesLi(Trajectory):
     """
 
     name: ClassVar[str] = "ns_li"
-    resolved: ClassVar[Fraction] = Fraction(2, 3)
-    recorded: ClassVar[dict[str, tuple[str, str]]] = NavierStokes.fields
 
     shape: tuple[int, int] = (256, 256)
     viscosity: float = 1e-3
@@ -78,13 +73,13 @@ class NavierStokesLi(Trajectory):
     def covariance(self) -> Covariance:
         return li_covariance(self.convention)
 
-    def steps(self, duration: float) -> int:
-        """Time steps that cover a duration at the CFL number."""
+    @property
+    def largest_speed(self) -> float:
         grid, squared = self.grid, 8 * math.pi**2  # |k|^2 of the forcing
         start = grid.rfft_weights * self.covariance.eigenvalues(grid) * grid.inverse_wavenumber_squared
         end = self.warmup + (self.n_snapshots - 1) * self.interval
         added = 2 * self.amplitude / math.sqrt(squared) * min(end, 1 / (self.viscosity * squared))
-        return steps_at(4.5 * math.sqrt(np.sum(start) / 2) + added, min(grid.spacing), self.cfl)(duration)
+        return 4.5 * math.sqrt(np.sum(start) / 2) + added
 
     def parameters(self) -> dict[str, float | str]:
         return {
@@ -92,18 +87,10 @@ class NavierStokesLi(Trajectory):
             "drag": 0.0,
             "forcing": f"{self.amplitude:g} (sin 2 pi (x + y) + cos 2 pi (x + y))",
             "initial_covariance": f"{self.covariance}, mean-free, E|w_k|^2 = eigenvalue",
-            "solver_grid": grid_text(self.grid),
-            "dealiasing": "two thirds, before and after",
-            "scheme": "ETDRK4",
-            "dt": self.interval / self.steps(self.interval),
-        }
+        } | self.solver()
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Vorticity [n_snapshots, x, y]."""
         grid = self.grid
         equation = NavierStokes(grid, self.viscosity, forcing=forcing.li(grid, self.amplitude))
-        start = equation.to_spectral(gaussian_random_field(key, grid, self.covariance))
-        states = self.record(equation, start, self.steps)
-        dt = self.interval / self.steps(self.interval)
-        kept = only_if(jnp.max(diagnostics.cfl(states, grid, dt)) <= self.cfl, states)
-        return {"vorticity": jax.vmap(equation.to_physical)(kept)}
+        return self.evolve(equation, gaussian_random_field(key, grid, self.covariance))

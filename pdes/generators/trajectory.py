@@ -1,10 +1,8 @@
 """Snapshots of one evolution: what the generators of trajectories share."""
 
 import abc
-import math
 from collections.abc import Callable, Mapping
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
@@ -67,13 +65,3 @@ class Trajectory(Generator):
         inner = steps(self.interval)
         later = rollout(etdrk4(equation, self.interval / inner), start, self.n_snapshots - 1, inner)
         return jnp.concatenate([start[None], later])
-
-
-def steps_at(speed: float, spacing: float, cfl: float) -> Callable[[float], int]:
-    """Duration -> time steps in which a fluid of that speed crosses at most `cfl` cells each."""
-    return lambda duration: math.ceil(duration * speed / (cfl * spacing))
-
-
-def only_if(condition: jax.Array, values: jax.Array) -> jax.Array:
-    """The values, or no numbers where a sample breaks a condition: `data.generation` then stops and names it."""
-    return jnp.where(condition, values, jnp.nan)
