@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from data.generation import ensure
-from data.instantiate import instantiate
+from data.instantiate import find, instantiate
 from data.loader import ResidentLoader, fits
 from data.metadata import FieldMap, Metadata
 from data.normalizer import Normalizer
@@ -29,6 +30,7 @@ from operators.layers.modes import check_modes
 from .config import Run
 from .distributed import together
 from .metrics import standard_metrics
+from .spectral_layout import spectral_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,9 +234,22 @@ def build_loss(run: Run, extent: tuple[float, ...], periodic: bool) -> Callable[
     return instantiate(run.loss, allow=run.allow, **domain)
 
 
-def build_optimizer(run: Run, total_steps: int) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """The optimizer and its schedule for a run of so many steps."""
-    return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow)
+def build_optimizer(
+    run: Run, total_steps: int, operator: Operator | None = None
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """The optimizer and its schedule for a run of so many steps.
+
+    Args:
+        run: settings.
+        total_steps: optimizer steps of the whole run.
+        operator: what it is to train, may be abstract; an optimizer that takes `pair_axes` learns from it which
+            parameters are complex. None where all are real.
+    """
+    target = find(run.optimizer.get("_target_"), run.allow, "optimizer")
+    layout = {} if operator is None else spectral_layout(operator)
+    complex_entries = {"pair_axes": {name: entry.pair for name, entry in layout.items()}}
+    extra = complex_entries if "pair_axes" in inspect.signature(target).parameters else {}
+    return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow, **extra)
 
 
 def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normalizer]:

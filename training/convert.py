@@ -91,7 +91,7 @@ def _write(settings: Run, config: dict[str, Any], state_dict: dict[str, Any]) ->
     load_neuraloperator(operator, state_dict)
     params = jax.tree.map(jnp.asarray, nnx.to_pure_dict(nnx.state(operator, nnx.Param)))
     # Any number of steps: it decides the schedule, not the state.
-    optimizer, _ = build.build_optimizer(settings, total_steps=2)
+    optimizer, _ = build.build_optimizer(settings, 2, operator)
     state = init_state(params, optimizer, settings.trainer.ema_decay is not None)
 
     folder = directory.open_directory(settings, config, write=True)

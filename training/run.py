@@ -157,12 +157,13 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     """Operator, loader, optimizer, loss and step; the loss sees normalised fields, the metrics physical ones."""
     # Shapes first: parameters are made on the devices.
     create = build.build_operator(settings, train_set.metadata.shape, train_set.channels)
-    model_of, shapes = split_operator(nnx.eval_shape(create, key))
+    abstract = nnx.eval_shape(create, key)
+    model_of, shapes = split_operator(abstract)
     table = parameter_table(shapes)
     num_params = sum(math.prod(shape) for shape in table.values())
     logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
     loader = build.build_loader(settings, train_set, mesh)
-    optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs)
+    optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs, abstract)
     inputs, targets = normalizers
     domain = train_set.metadata.extent, train_set.metadata.periodic
     loss = build.build_loss(settings, *domain)
