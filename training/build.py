@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from operators.layers.modes import check_modes
 from .config import Run
 from .distributed import together
 from .metrics import standard_metrics
+from .objective import Loss, Objective, Sum, single
+from .problem import Problem, problem_of_generator
 from .spectral_layout import spectral_layout
 
 
@@ -86,7 +88,7 @@ def check_components(run: Run) -> None:
     generator, split = splits["train"]
     shape, extent = split.resolutions[0], generator.grid.extent
     build_operator(run, shape, (1, 1))
-    build_loss(run, extent, generator.grid_type == "periodic")
+    build_loss(run, problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets")))
     _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
@@ -223,15 +225,35 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
     return create
 
 
-def build_loss(run: Run, extent: tuple[float, ...], periodic: bool) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """The loss on a domain of the given side lengths, a periodic one or one with a boundary.
+def build_loss(run: Run, problem: Problem) -> Loss | Sum:
+    """The loss on the domain of a problem, a periodic one or one with a boundary, or a sum that asks for its equation.
 
     Raises:
-        ValueError: for a loss that needs a periodic domain where it is not.
+        ValueError: for a loss that needs a periodic domain where it is not, or an equation that the data have not.
     """
+    allow = (*run.allow, "training.objective.", "training.residual.", "training.balance.")
+    if "problem" in _arguments(run.loss, allow):
+        return instantiate(run.loss, allow=allow, problem=problem)
     # A loss of one's own that knows periodic domains only need not take the argument.
-    domain: dict[str, Any] = {"extent": extent} if periodic else {"extent": extent, "periodic": False}
-    return instantiate(run.loss, allow=run.allow, **domain)
+    domain: dict[str, Any] = {"extent": problem.extent} | ({} if problem.periodic else {"periodic": False})
+    return instantiate(run.loss, allow=allow, **domain)
+
+
+def build_objective(run: Run, problem: Problem, targets: Normalizer) -> Objective:
+    """What the step makes smaller: losses see normalised fields, residuals of an equation physical ones.
+
+    Raises:
+        ValueError: as `build_loss`.
+    """
+    loss = build_loss(run, problem)
+    if isinstance(loss, Sum):
+        return loss.objective(targets.encode, targets.decode)
+    return single(lambda prediction, y: loss(prediction, targets.encode(y)))
+
+
+def _arguments(component: dict[str, Any], allow: Sequence[str]) -> Mapping[str, Any]:
+    """The arguments that the target of a component takes."""
+    return inspect.signature(find(component.get("_target_"), allow)).parameters
 
 
 def build_optimizer(
@@ -245,10 +267,10 @@ def build_optimizer(
         operator: what it is to train, may be abstract; an optimizer that takes `pair_axes` learns from it which
             parameters are complex. None where all are real.
     """
-    target = find(run.optimizer.get("_target_"), run.allow, "optimizer")
-    layout = {} if operator is None else spectral_layout(operator)
-    complex_entries = {"pair_axes": {name: entry.pair for name, entry in layout.items()}}
-    extra = complex_entries if "pair_axes" in inspect.signature(target).parameters else {}
+    extra: dict[str, Any] = {}
+    if "pair_axes" in _arguments(run.optimizer, run.allow):
+        layout = {} if operator is None else spectral_layout(operator)
+        extra["pair_axes"] = {name: entry.pair for name, entry in layout.items()}
     return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow, **extra)
 
 

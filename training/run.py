@@ -25,6 +25,7 @@ from .logging import RunLogger, quiet_libraries
 from .loop import fit, resident_train, stream_train
 from .metrics import standard_metrics
 from .preemption import stop_on_signal
+from .problem import problem_of_file
 from .sharding import collectives, make_mesh, replicated
 from .step import TrainState, init_state, make_chunk, make_update, parameter_table, split_operator
 
@@ -165,11 +166,11 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     loader = build.build_loader(settings, train_set, mesh)
     optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs, abstract)
     inputs, targets = normalizers
-    domain = train_set.metadata.extent, train_set.metadata.periodic
-    loss = build.build_loss(settings, *domain)
+    problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets)
+    objective = build.build_objective(settings, problem, targets)
     update = make_update(
         lambda params: lambda x: model_of(params)(inputs.encode(x)),
-        lambda prediction, y: loss(prediction, targets.encode(y)),
+        objective,
         optimizer,
         mesh,
         accumulate=settings.trainer.accumulate,
@@ -178,28 +179,28 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
 
     def fresh_state(key: jax.Array) -> TrainState:
         params = nnx.to_pure_dict(nnx.state(create(key), nnx.Param))
-        return init_state(params, optimizer, settings.trainer.ema_decay is not None)
+        return init_state(params, optimizer, settings.trainer.ema_decay is not None, objective.init())
 
     make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
     shape = jax.eval_shape(make_state, key)
-    train, report = _compile(update, loader, shape, settings, mesh)
+    train, report = _compile(update, loader, shape, objective.metrics, settings, mesh)
     logger.message(report)
     evaluator = Evaluator(
         lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
-        standard_metrics(*domain),
+        standard_metrics(problem.extent, problem.periodic),
         mesh,
         settings.trainer.eval_batch_size or settings.data["batch_size"],
     )
     return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, table, num_params)
 
 
-def _compile(update, loader, state, settings: Run, mesh):
+def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mesh):
     """The `train` function of the loop, compiled ahead for resident data, and one line about the program."""
     if not loader.resident:
         step = jax.jit(update, donate_argnums=0)
         return stream_train(step, loader.batches), "data is streamed: the step is compiled at the first batch"
     begin = time.perf_counter()
-    chunk = make_chunk(update, loader.fetch, settings.trainer.steps_per_dispatch)
+    chunk = make_chunk(update, loader.fetch, settings.trainer.steps_per_dispatch, metrics)
     shape = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)
     program = chunk.lower(shape, loader.data(0), np.int32(1)).compile()
     memory = program.memory_analysis()

@@ -10,6 +10,7 @@ from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int32
 
+from .objective import Loss, Objective, single
 from .sharding import DATA
 
 PyTree = Any
@@ -24,23 +25,27 @@ class TrainState(NamedTuple):
         params: trainable parameters.
         opt_state: state of the optax transformation.
         ema: exponential moving average of the parameters, or None.
+        balance: state of the balance of a loss of several terms, or None.
     """
 
     step: Int32[Array, ""]
     params: PyTree
     opt_state: PyTree
     ema: PyTree
+    balance: PyTree = None
 
 
-def init_state(params: PyTree, optimizer: optax.GradientTransformation, ema: bool) -> TrainState:
+def init_state(
+    params: PyTree, optimizer: optax.GradientTransformation, ema: bool, balance: PyTree = None
+) -> TrainState:
     """The state before the first step."""
     average = jax.tree.map(jnp.array, params) if ema else None
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average)
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, balance)
 
 
 def make_update(
     model_of: Callable[[PyTree], Callable[[Array], Array]],
-    loss: Callable[[Array, Array], Array],
+    loss: Loss | Objective,
     optimizer: optax.GradientTransformation,
     mesh: Mesh,
     *,
@@ -55,38 +60,36 @@ def make_update(
 
     Args:
         model_of: parameters -> function of inputs [b, *space, c].
-        loss: (prediction, target) -> one value per sample.
+        loss: (prediction, target) -> one value per sample, or an objective of several terms.
         optimizer: the optax transformation.
         mesh: mesh with the data axis.
         accumulate: micro-batches per step, computed one after the other.
         ema_decay: decay of the moving average of the parameters, or None; at step t no more than (1 + t) / (10 + t).
     """
 
-    def batch_loss(params, x, y):
-        return jnp.mean(loss(model_of(params)(x), y))
+    objective = loss if isinstance(loss, Objective) else single(loss)
 
-    def mean_loss(params, x, y):
+    def batch_terms(params, x, y):
+        return jax.tree.map(jnp.mean, objective.terms(model_of(params), x, y))
+
+    def mean_loss(params, balance, step, x, y):
         if accumulate == 1:
-            value = batch_loss(params, x, y)
+            terms = batch_terms(params, x, y)
         else:
             portions = [v.reshape(accumulate, -1, *v.shape[1:]) for v in (x, y)]
             # Rematerialised: only one micro-batch's activations are alive at a time.
-            micro_loss = jax.checkpoint(lambda portion: batch_loss(params, *portion))
-            value = jnp.mean(jax.lax.map(micro_loss, tuple(portions)))
+            micro_terms = jax.checkpoint(lambda portion: batch_terms(params, *portion))
+            terms = jax.tree.map(jnp.mean, jax.lax.map(micro_terms, tuple(portions)))
         # On one device the reduction would copy every gradient.
-        return value if mesh.size == 1 else jax.lax.pmean(value, DATA)
+        return objective.weigh(terms if mesh.size == 1 else jax.lax.pmean(terms, DATA), balance, step)
 
-    gradient = jax.value_and_grad(mean_loss)
+    gradient = jax.value_and_grad(mean_loss, has_aux=True)
     if mesh.size > 1:
-        gradient = jax.shard_map(
-            gradient,
-            mesh=mesh,
-            in_specs=(PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
-            out_specs=PartitionSpec(),
-        )
+        whole, split = PartitionSpec(), PartitionSpec(DATA)
+        gradient = jax.shard_map(gradient, mesh=mesh, in_specs=(whole, whole, whole, split, split), out_specs=whole)
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
-        value, grads = gradient(state.params, *batch)
+        (value, (report, balance)), grads = gradient(state.params, state.balance, state.step, *batch)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
@@ -95,13 +98,13 @@ def make_update(
             step = state.step.astype(jnp.float32)
             decay = jnp.minimum(ema_decay, (1 + step) / (10 + step))
             ema = optax.incremental_update(params, ema, 1 - decay)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)}
-        return TrainState(state.step + 1, params, opt_state, ema), metrics
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)} | report
+        return TrainState(state.step + 1, params, opt_state, ema, balance), metrics
 
     return update
 
 
-def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
+def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int, metrics: tuple[str, ...] = ()):
     """Up to `length` steps in one compiled call: (state, data, n) -> (state, metrics of shape [length]).
 
     Small operators are bound by dispatch, so several steps share one. The count n is traced: a shorter chunk at
@@ -111,15 +114,17 @@ def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
         update: see `make_update`.
         fetch: (data, step) -> the batch of that step, gathered on the device.
         length: size of the metric buffers.
+        metrics: what `update` reports besides the loss and the norm of its gradient.
     """
+    names = ("loss", "grad_norm", *metrics)
 
     def chunk(state: TrainState, data: PyTree, n: Int32[Array, ""]):
         def body(i, carry):
-            state, metrics = carry
+            state, buffers = carry
             state, new = update(state, fetch(data, state.step))
-            return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), metrics, new)
+            return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, new)
 
-        empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in ("loss", "grad_norm")}
+        empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in names}
         return jax.lax.fori_loop(0, n, body, (state, empty))
 
     return jax.jit(chunk, donate_argnums=0)
