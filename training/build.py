@@ -29,6 +29,7 @@ from operators.layers.modes import check_modes
 
 from .config import Run
 from .distributed import together
+from .incremental import Growing
 from .metrics import standard_metrics
 from .objective import Loss, Objective, Sum, single
 from .problem import Problem, problem_of_generator
@@ -87,7 +88,9 @@ def check_components(run: Run) -> None:
     splits = build_splits(run)
     generator, split = splits["train"]
     shape, extent = split.resolutions[0], generator.grid.extent
-    build_operator(run, shape, (1, 1))
+    operator = nnx.eval_shape(build_operator(run, shape, (1, 1)), jax.random.key(0))
+    build_growing(run, operator, lambda params: operator, steps_per_epoch=1)
+    build_stages(run, operator, shape, generator.grid_type == "periodic")
     build_loss(run, problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets")))
     _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
@@ -218,11 +221,15 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
         raise ValueError(f"operator: got {run.operator}: {error}; see the arguments of {make.func.__name__}") from error
     if abstract.ndim != len(shape):
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
-    n_modes = getattr(abstract, "n_modes", None)
-    if n_modes is not None:
-        padding = getattr(abstract, "padding", None)
-        check_modes(n_modes, shape if padding is None else padding.padded_shape(shape))
+    _check_modes(abstract, shape)
     return create
+
+
+def _check_modes(operator: Operator, shape: tuple[int, ...]) -> None:
+    n_modes = getattr(operator, "n_modes", None)
+    if n_modes is not None:
+        padding = getattr(operator, "padding", None)
+        check_modes(n_modes, shape if padding is None else padding.padded_shape(shape))
 
 
 def build_loss(run: Run, problem: Problem) -> Loss | Sum:
@@ -254,6 +261,50 @@ def build_objective(run: Run, problem: Problem, targets: Normalizer) -> Objectiv
 def _arguments(component: dict[str, Any], allow: Sequence[str]) -> Mapping[str, Any]:
     """The arguments that the target of a component takes."""
     return inspect.signature(find(component.get("_target_"), allow)).parameters
+
+
+def build_growing(run: Run, operator: Operator, model_of: Callable[[Any], Any], steps_per_epoch: int) -> Growing | None:
+    """The rule by which modes come to take part, at work on an operator; None where all do from the start.
+
+    Args:
+        run: settings.
+        operator: may be abstract.
+        model_of: parameters -> operator.
+        steps_per_epoch: optimizer steps between two decisions.
+
+    Raises:
+        ValueError: for an operator without a number of modes.
+    """
+    if not run.growth:
+        return None
+    rule = instantiate(run.growth, allow=(*run.allow, "training.incremental."))
+    n_modes = getattr(operator, "n_modes", None)
+    layout = spectral_layout(operator)
+    if n_modes is None or not layout:
+        raise ValueError(
+            f"growth: got {run.operator['_target_']}, wanted an operator with n_modes and spectral weights, or none"
+        )
+    return Growing(rule, tuple(n_modes), layout, model_of, steps_per_epoch)
+
+
+def build_stages(run: Run, operator: Operator, shape: tuple[int, ...], periodic: bool) -> list[tuple[int, ...]]:
+    """The grids to train on, one after the other; the last one is that of the data.
+
+    Raises:
+        ValueError: for a grid too coarse for the modes, or a domain that is not periodic.
+    """
+    strides = run.trainer.strides
+    if not strides:
+        return [shape]
+    if strides[-1] != 1 or not periodic or "pixel" in (run.data["normalize_inputs"], run.data["normalize_targets"]):
+        raise ValueError(
+            f"trainer.strides: got {strides}, wanted 1 as the last of them, a periodic domain, and no pixel-wise "
+            "normaliser, whose statistics belong to one grid"
+        )
+    stages = [tuple(n // stride for n in shape) for stride in strides]
+    for stage in stages:
+        _check_modes(operator, stage)
+    return stages
 
 
 def build_optimizer(

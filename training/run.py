@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from omegaconf import DictConfig
 
 from data.order import check_batches
+from spectral.filters import resize
 
 from . import build, directory, distributed
 from .checkpoint import Checkpointer
@@ -22,7 +23,7 @@ from .config import Run, parse
 from .evaluator import Evaluator
 from .jsonl import read_metrics
 from .logging import RunLogger, quiet_libraries
-from .loop import fit, resident_train, stream_train
+from .loop import fit, resident_train, staged, stream_train
 from .metrics import standard_metrics
 from .preemption import stop_on_signal
 from .problem import problem_of_file
@@ -168,29 +169,40 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     inputs, targets = normalizers
     problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets)
     objective = build.build_objective(settings, problem, targets)
-    update = make_update(
-        lambda params: lambda x: model_of(params)(inputs.encode(x)),
-        objective,
-        optimizer,
-        mesh,
-        accumulate=settings.trainer.accumulate,
-        ema_decay=settings.trainer.ema_decay,
-    )
+    growing = build.build_growing(settings, abstract, model_of, loader.steps_per_epoch)
+    stages = build.build_stages(settings, abstract, train_set.metadata.shape, problem.periodic)
 
     def fresh_state(key: jax.Array) -> TrainState:
         params = nnx.to_pure_dict(nnx.state(create(key), nnx.Param))
-        return init_state(params, optimizer, settings.trainer.ema_decay is not None, objective.init())
+        return init_state(params, optimizer, settings.trainer.ema_decay is not None, objective.init(), growing)
 
     make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
     shape = jax.eval_shape(make_state, key)
-    train, report = _compile(update, loader, shape, objective.metrics, settings, mesh)
-    logger.message(report)
+    metrics = (*objective.metrics, *(growing.metrics if growing else ()))
+
+    def train_on(stage: tuple[int, ...]) -> Callable:
+        update = make_update(
+            lambda params: lambda x: model_of(params)(inputs.encode(x)),
+            objective,
+            optimizer,
+            mesh,
+            accumulate=settings.trainer.accumulate,
+            ema_decay=settings.trainer.ema_decay,
+            growing=growing,
+            coarsen=lambda v: v if v.shape[1:-1] == stage else resize(v, stage, range(1, v.ndim - 1)),
+        )
+        train, report = _compile(update, loader, shape, metrics, settings, mesh)
+        logger.message(f"{'x'.join(map(str, stage))} points: {report}")
+        return train
+
+    steps_per_stage = settings.trainer.epochs_per_stride * loader.steps_per_epoch
     evaluator = Evaluator(
         lambda params, x: targets.decode(model_of(params)(inputs.encode(x))),
         standard_metrics(problem.extent, problem.periodic),
         mesh,
         settings.trainer.eval_batch_size or settings.data["batch_size"],
     )
+    train = staged([train_on(stage) for stage in stages], steps_per_stage)
     return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, table, num_params)
 
 

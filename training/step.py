@@ -10,6 +10,7 @@ from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int32
 
+from .incremental import Growing, Growth
 from .objective import Loss, Objective, single
 from .sharding import DATA
 
@@ -26,6 +27,7 @@ class TrainState(NamedTuple):
         opt_state: state of the optax transformation.
         ema: exponential moving average of the parameters, or None.
         balance: state of the balance of a loss of several terms, or None.
+        growth: how many modes take part, where they grow while training, or None.
     """
 
     step: Int32[Array, ""]
@@ -33,14 +35,23 @@ class TrainState(NamedTuple):
     opt_state: PyTree
     ema: PyTree
     balance: PyTree = None
+    growth: Growth | None = None
 
 
 def init_state(
-    params: PyTree, optimizer: optax.GradientTransformation, ema: bool, balance: PyTree = None
+    params: PyTree,
+    optimizer: optax.GradientTransformation,
+    ema: bool,
+    balance: PyTree = None,
+    growing: Growing | None = None,
 ) -> TrainState:
     """The state before the first step."""
+    growth = None
+    if growing is not None:
+        growth = growing.init()
+        params = growing.mask(params, growth)
     average = jax.tree.map(jnp.array, params) if ema else None
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, balance)
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, balance, growth)
 
 
 def make_update(
@@ -51,6 +62,8 @@ def make_update(
     *,
     accumulate: int = 1,
     ema_decay: float | None = None,
+    growing: Growing | None = None,
+    coarsen: Callable[[Array], Array] = lambda v: v,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
     """The map (state, batch) -> (state, metrics) of one optimizer step, data-parallel over the mesh.
 
@@ -65,12 +78,14 @@ def make_update(
         mesh: mesh with the data axis.
         accumulate: micro-batches per step, computed one after the other.
         ema_decay: decay of the moving average of the parameters, or None; at step t no more than (1 + t) / (10 + t).
+        growing: lets modes take part one after the other; None for all of them at once.
+        coarsen: puts inputs and targets on the grid that this step is trained on.
     """
 
     objective = loss if isinstance(loss, Objective) else single(loss)
 
     def batch_terms(params, x, y):
-        return jax.tree.map(jnp.mean, objective.terms(model_of(params), x, y))
+        return jax.tree.map(jnp.mean, objective.terms(model_of(params), coarsen(x), coarsen(y)))
 
     def mean_loss(params, balance, step, x, y):
         if accumulate == 1:
@@ -90,6 +105,9 @@ def make_update(
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
         (value, (report, balance)), grads = gradient(state.params, state.balance, state.step, *batch)
+        growth = state.growth
+        if growing is not None and growth is not None:
+            grads = growing.mask(grads, growth)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
@@ -99,7 +117,10 @@ def make_update(
             decay = jnp.minimum(ema_decay, (1 + step) / (10 + step))
             ema = optax.incremental_update(params, ema, 1 - decay)
         metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)} | report
-        return TrainState(state.step + 1, params, opt_state, ema, balance), metrics
+        if growing is not None and growth is not None:
+            metrics |= growing.report(growth)
+            growth = growing.advance(growth, state.step, value, params)
+        return TrainState(state.step + 1, params, opt_state, ema, balance, growth), metrics
 
     return update
 
