@@ -1,22 +1,21 @@
-"""From config to objects: everything is built in the abstract, and bad keys refused, before data is made."""
+"""From config to objects."""
 
 import copy
 import dataclasses
 import functools
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh
 
 from data.generation import ensure
-from data.instantiate import instantiate
+from data.instantiate import find, instantiate
 from data.loader import ResidentLoader, fits
 from data.metadata import FieldMap, Metadata
 from data.normalizer import Normalizer
@@ -28,7 +27,10 @@ from operators.base import Operator
 
 from .config import Run
 from .distributed import together
-from .metrics import standard_metrics
+from .incremental import Growing
+from .objective import Loss, Objective, Sum, single
+from .problem import Problem
+from .spectral_layout import spectral_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,75 +71,6 @@ def for_devices(run: Run, devices: int) -> Run:
     data["batch_size"] *= devices
     data["splits"]["train"]["samples"] *= devices
     return dataclasses.replace(run, data=data)
-
-
-def check_components(run: Run) -> None:
-    """Build every component in the abstract, so that a bad key stops the run before data is generated.
-
-    Raises:
-        ValueError: names the group, what was got and what its constructor takes.
-    """
-    for group in ("operator", "pde", "data", "loss", "optimizer"):
-        if not getattr(run, group):
-            raise ValueError(f"{group}: got nothing, wanted one: choose {group}=<name> on the command line")
-    splits = build_splits(run)
-    generator, split = splits["train"]
-    shape, extent = split.resolutions[0], generator.grid.extent
-    _check_operator(run, shape)
-    build_loss(run, extent, generator.grid_type == "periodic")
-    _check_optimizer(run)
-    if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
-        raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
-    _check_normalizers(run, splits)
-    tests = set()
-    for name, (_, split) in splits.items():
-        if name not in ("train", "valid"):
-            tests |= {test_name(name, size, shape) for size in split.resolutions}
-        elif len(split.resolutions) > 1:
-            raise ValueError(
-                f"data.splits.{name}.resolutions: got {[list(size) for size in split.resolutions]}, wanted one: "
-                "training and validation use one grid, other sets take several"
-            )
-    # A checkpoint is ranked when it is saved: only the validation set has been looked at by then.
-    for key, metric, names in (
-        ("objective", run.objective, tests | {"valid"}),
-        ("checkpoint.best_metric", run.checkpoint.best_metric, {"valid"}),
-    ):
-        known = sorted(f"{name}/{score}" for name in names for score in standard_metrics(extent))
-        if metric not in known:
-            raise ValueError(f"{key}: got {metric!r}, wanted one of {', '.join(known)}")
-
-
-def _check_operator(run: Run, shape: tuple[int, ...]) -> None:
-    """Build the operator and apply it, in the abstract: some arguments show only in a call that they do not fit."""
-    create = build_operator(run, shape, (1, 1))
-    try:
-        nnx.eval_shape(lambda key: create(key)(jnp.zeros((1, *shape, 1))), jax.random.key(0))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"operator: got {run.operator}, which fails on a field of shape {shape}: {error}") from error
-
-
-def _check_optimizer(run: Run) -> None:
-    """Two abstract steps: a wrong type shows itself where the numbers are used, not where they are given."""
-    params = {"weight": jax.ShapeDtypeStruct((2,), np.float32)}
-    try:
-        optimizer, _ = build_optimizer(run, total_steps=2)
-        jax.eval_shape(lambda p: optimizer.update(p, optimizer.init(p), p), params)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"optimizer: got {run.optimizer}: {error}") from error
-
-
-def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> None:
-    shapes = {shape for _, split in splits.values() for shape in split.resolutions}
-    for key in ("normalize_inputs", "normalize_targets"):
-        mode = run.data.get(key)
-        if mode not in (None, False, "channel", "pixel"):
-            raise ValueError(f"data.{key}: got {mode!r}, wanted channel, pixel or null")
-        if mode == "pixel" and len(shapes) > 1:
-            raise ValueError(
-                f"data.{key}: got pixel for sets of shapes {sorted(shapes)}, wanted one shape: its statistics belong "
-                "to one grid; use channel, or store the test sets at the training resolution"
-            )
 
 
 def build_splits(run: Run) -> dict[str, tuple[Any, SplitSpec]]:
@@ -246,20 +179,97 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
     return create
 
 
-def build_loss(run: Run, extent: tuple[float, ...], periodic: bool) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """The loss on a domain of the given side lengths, a periodic one or one with a boundary.
+def build_loss(run: Run, problem: Problem) -> Loss | Sum:
+    """The loss on the domain of a problem, a periodic one or one with a boundary, or a sum that asks for its equation.
 
     Raises:
-        ValueError: for a loss that needs a periodic domain where it is not.
+        ValueError: for a loss that needs a periodic domain where it is not, or an equation that the data have not.
     """
+    allow = (*run.allow, "training.objective.", "training.residual.", "training.balance.")
+    if "problem" in _arguments(run.loss, allow):
+        return instantiate(run.loss, allow=allow, problem=problem)
     # A loss of one's own that knows periodic domains only need not take the argument.
-    domain: dict[str, Any] = {"extent": extent} if periodic else {"extent": extent, "periodic": False}
-    return instantiate(run.loss, allow=run.allow, **domain)
+    domain: dict[str, Any] = {"extent": problem.extent} | ({} if problem.periodic else {"periodic": False})
+    return instantiate(run.loss, allow=allow, **domain)
 
 
-def build_optimizer(run: Run, total_steps: int) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """The optimizer and its schedule for a run of so many steps."""
-    return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow)
+def build_objective(run: Run, problem: Problem, targets: Normalizer) -> Objective:
+    """What the step makes smaller: losses see normalised fields, residuals of an equation physical ones.
+
+    Raises:
+        ValueError: as `build_loss`.
+    """
+    loss = build_loss(run, problem)
+    if isinstance(loss, Sum):
+        return loss.objective(targets.encode, targets.decode)
+    return single(lambda prediction, y: loss(prediction, targets.encode(y)))
+
+
+def _arguments(component: dict[str, Any], allow: Sequence[str]) -> Mapping[str, Any]:
+    """The arguments that the target of a component takes."""
+    return inspect.signature(find(component.get("_target_"), allow)).parameters
+
+
+def build_growing(run: Run, operator: Operator, model_of: Callable[[Any], Any], steps_per_epoch: int) -> Growing | None:
+    """The rule by which modes come to take part, at work on an operator; None where all do from the start.
+
+    Args:
+        run: settings.
+        operator: may be abstract.
+        model_of: parameters -> operator.
+        steps_per_epoch: optimizer steps between two decisions.
+
+    Raises:
+        ValueError: for an operator without a number of modes.
+    """
+    if not run.growth:
+        return None
+    rule = instantiate(run.growth, allow=(*run.allow, "training.incremental."))
+    n_modes = getattr(operator, "n_modes", None)
+    layout = spectral_layout(operator)
+    if n_modes is None or not layout:
+        raise ValueError(
+            f"growth: got {run.operator['_target_']}, wanted an operator with n_modes and spectral weights, or none"
+        )
+    return Growing(rule, tuple(n_modes), layout, model_of, steps_per_epoch)
+
+
+def build_stages(run: Run, operator: Operator, shape: tuple[int, ...], periodic: bool) -> list[tuple[int, ...]]:
+    """The grids to train on, one after the other; the last one is that of the data.
+
+    Raises:
+        ValueError: for a grid too coarse for the modes, or a domain that is not periodic.
+    """
+    strides = run.trainer.strides
+    if not strides:
+        return [shape]
+    if strides[-1] != 1 or not periodic or "pixel" in (run.data["normalize_inputs"], run.data["normalize_targets"]):
+        raise ValueError(
+            f"trainer.strides: got {strides}, wanted 1 as the last of them, a periodic domain, and no pixel-wise "
+            "normaliser, whose statistics belong to one grid"
+        )
+    stages = [tuple(n // stride for n in shape) for stride in strides]
+    for stage in stages:
+        operator.check_grid(stage)
+    return stages
+
+
+def build_optimizer(
+    run: Run, total_steps: int, operator: Operator | None = None
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """The optimizer and its schedule for a run of so many steps.
+
+    Args:
+        run: settings.
+        total_steps: optimizer steps of the whole run.
+        operator: what it is to train, may be abstract; an optimizer that takes `pair_axes` learns from it which
+            parameters are complex. None where all are real.
+    """
+    extra: dict[str, Any] = {}
+    if "pair_axes" in _arguments(run.optimizer, run.allow):
+        layout = {} if operator is None else spectral_layout(operator)
+        extra["pair_axes"] = {name: entry.pair for name, entry in layout.items()}
+    return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow, **extra)
 
 
 def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normalizer]:

@@ -1,6 +1,6 @@
 """The schema of a run: typed settings, so that a misspelt or mistyped key fails while the config is composed.
 
-Components (`operator pde data loss optimizer`) stay open dictionaries with a `_target_`: their keys are checked
+Components (`operator pde data loss optimizer growth`) stay open dictionaries with a `_target_`: their keys are checked
 against the constructor's signature by `training.build`. This module imports no JAX, so that `--help` is quick.
 """
 
@@ -44,6 +44,9 @@ class Trainer:
         matmul_precision: of the float32 products of pointwise layers on accelerators: highest (float32), high, or
             default (TF32 or bfloat16, faster, about 1e-3 relative). Transforms are float32 always; for the mixing
             of modes see the operator's spectral_dtype.
+        strides: factors by which the grid is coarser at first, such as [2, 1]; empty for that of the data throughout.
+            Fields are cut by signed frequency. The last factor holds to the end.
+        epochs_per_stride: epochs on each of the others.
     """
 
     epochs: int = 20
@@ -54,9 +57,14 @@ class Trainer:
     eval_batch_size: int | None = None
     per_device: bool = False
     matmul_precision: str = "highest"
+    strides: list[int] = field(default_factory=list)
+    epochs_per_stride: int = 10
 
     def __post_init__(self) -> None:
         _at_least(self, "trainer", epochs=1, accumulate=1, steps_per_dispatch=1, eval_every=0, eval_batch_size=1)
+        _at_least(self, "trainer", epochs_per_stride=1)
+        if any(isinstance(stride, int) and stride < 1 for stride in self.strides):
+            raise ValueError(f"trainer.strides: got {self.strides}, wanted factors of at least 1, such as [2, 1]")
         if self.matmul_precision not in ("highest", "high", "default"):
             raise ValueError(
                 f"trainer.matmul_precision: got {self.matmul_precision!r}, wanted highest, high or default"
@@ -143,6 +151,7 @@ class Run:
     data: dict[str, Any] = field(default_factory=dict)
     loss: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
+    growth: dict[str, Any] = field(default_factory=dict)
     trainer: Trainer = field(default_factory=Trainer)
     mesh: Mesh = field(default_factory=Mesh)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)

@@ -82,22 +82,33 @@ def _write(settings: Run, config: dict[str, Any], state_dict: dict[str, Any]) ->
     from operators.interop import load_neuraloperator
 
     from . import build, directory
+    from .check import check_components
     from .checkpoint import Checkpointer
+    from .problem import problem_of_file
     from .step import init_state, statistics_of
 
-    build.check_components(settings)
+    check_components(settings)
+    if settings.growth:
+        raise ValueError(f"growth: got {settings.growth['_target_']}, wanted none: the weights have all their modes")
     train = build.build_datasets(settings).train
     create = build.build_operator(settings, train.metadata.shape, train.channels)
     operator = nnx.eval_shape(create, jax.random.key(settings.seed))
     load_neuraloperator(operator, state_dict)
     params = jax.tree.map(jnp.asarray, nnx.to_pure_dict(nnx.state(operator, nnx.Param)))
     # Any number of steps: it decides the schedule, not the state.
-    optimizer, _ = build.build_optimizer(settings, total_steps=2)
-    statistics = jax.tree.map(jnp.asarray, statistics_of(operator))
-    state = init_state(params, optimizer, settings.trainer.ema_decay is not None, statistics)
+    optimizer, _ = build.build_optimizer(settings, 2, operator)
+    normalizers = build.build_normalizers(settings, train)
+    problem = problem_of_file(train.metadata, train.inputs, train.targets)
+    state = init_state(
+        params,
+        optimizer,
+        settings.trainer.ema_decay is not None,
+        statistics=jax.tree.map(jnp.asarray, statistics_of(operator)),
+        balance=build.build_objective(settings, problem, normalizers[1]).init(),
+    )
 
     folder = directory.open_directory(settings, config, write=True)
-    directory.write_normalizers(folder, *build.build_normalizers(settings, train))
+    directory.write_normalizers(folder, *normalizers)
     with directory.held(folder), Checkpointer(folder / "checkpoints", config=config) as checkpointer:
         checkpointer.save(0, state._asdict())
 

@@ -1,7 +1,7 @@
 """The order of things while training: dispatch, check, log, evaluate, save."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -130,6 +130,20 @@ def resident_train(chunk, data: Callable[[int], Any]):
     def train(state: TrainState, first: int, count: int):
         state, metrics = chunk(state, data(first), np.int32(count))
         return state, {name: np.asarray(values)[:count] for name, values in jax.device_get(metrics).items()}
+
+    return train
+
+
+def staged(trains: Sequence[Callable], steps: int) -> Callable:
+    """`train` of `fit` that goes on to the next of several every so many steps; the last one stays.
+
+    Args:
+        trains: one for each stage.
+        steps: of a stage, a multiple of the steps of an epoch: no dispatch crosses its end.
+    """
+
+    def train(state: TrainState, first: int, count: int):
+        return trains[min(first // steps, len(trains) - 1)](state, first, count)
 
     return train
 

@@ -1,7 +1,11 @@
 """Optimizers and learning-rate schedules, built once the number of steps is known."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import optax
 
 Schedule = Callable[..., optax.Schedule]
@@ -76,7 +80,112 @@ def adamw(
     _check("b1, b2", (b1, b2), 0 <= b1 < 1 and 0 <= b2 < 1, "numbers in [0, 1)")
     _check("eps", eps, eps > 0, "a positive number")
     rate = schedule(learning_rate, total_steps)
-    transformation = optax.adamw(rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay)
-    if clip_norm is not None:
-        transformation = optax.chain(optax.clip_by_global_norm(clip_norm), transformation)
-    return transformation, rate
+    return _clipped(optax.adamw(rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay), clip_norm), rate
+
+
+def adamw_modulus(
+    total_steps: int,
+    *,
+    pair_axes: Mapping[str, int],
+    learning_rate: float = 1e-3,
+    weight_decay: float = 1e-4,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-6,
+    clip_norm: float | None = None,
+    schedule: Schedule = cosine,
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """AdamW in which a complex entry of a spectral weight has one second moment, that of its modulus.
+
+    See `modulus_adamw`; the run says where the pairs are.
+
+    Args:
+        total_steps: optimizer steps of the whole run.
+        pair_axes: parameter name -> its (re, im) axis, for the complex ones.
+        learning_rate: peak of the schedule.
+        weight_decay: decoupled decay, scaled by the learning rate.
+        b1, b2, eps: as in the PyTorch library.
+        clip_norm: clip the global gradient norm; none by default.
+        schedule: (peak, total_steps) -> optax schedule.
+
+    Returns:
+        The transformation and its schedule (for the log).
+    """
+    rate = schedule(learning_rate, total_steps)
+    return _clipped(modulus_adamw(rate, pair_axes, b1, b2, eps, weight_decay), clip_norm), rate
+
+
+class ModulusState(NamedTuple):
+    """Steps done and both moments; the second has size 1 along the axis of a pair."""
+
+    count: jax.Array
+    mu: Any
+    nu: Any
+
+
+def modulus_adamw(
+    rate: optax.Schedule, pair_axes: Mapping[str, int], b1: float, b2: float, eps: float, weight_decay: float
+) -> optax.GradientTransformation:
+    """The AdamW of the PyTorch library on complex numbers that are stored as real pairs.
+
+        m <- b1 m + (1 - b1) g,    v <- b2 v + (1 - b2) |g|^2,    |g|^2 = re^2 + im^2
+        p <- p - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps),    then    p <- p - lr weight_decay p
+
+    The direction of a complex step is that of m, where one second moment for each part turns it towards the diagonals.
+    eps is added before the correction of v, and the decay comes after the step; both differ from `optax.adamw`.
+
+    Args:
+        rate: learning rate at a step, from 0.
+        pair_axes: parameter name (path joined by slashes) -> the axis of length two; all others are real.
+        b1, b2, eps, weight_decay: see the equations.
+
+    Raises:
+        ValueError: when initialised with parameters that lack a named one, or whose axis has not length two.
+
+    Source: neuraloperator 2.0, training/adamw.py, without Tensor-GaLore.
+    """
+
+    def init(params: optax.Params) -> ModulusState:
+        shapes = {_name(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+        for name, axis in pair_axes.items():
+            if name not in shapes or shapes[name][axis] != 2:
+                raise ValueError(f"pair_axes: got {name} -> {axis}, wanted an axis of length two of one of {shapes}")
+        nu = jax.tree_util.tree_map_with_path(lambda path, p: jnp.zeros_like(_squared(path, p)), params)
+        return ModulusState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params), nu)
+
+    def _squared(path, g: jax.Array) -> jax.Array:
+        axis = pair_axes.get(_name(path))
+        return g**2 if axis is None else jnp.sum(g**2, axis, keepdims=True)
+
+    def update(updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None):
+        assert isinstance(state, ModulusState) and params is not None
+        count = state.count + 1
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
+        nu = jax.tree_util.tree_map_with_path(
+            lambda path, g, v: b2 * v + (1 - b2) * _squared(path, g), updates, state.nu
+        )
+        lr = rate(state.count)
+        size = lr * jnp.sqrt(_correction(b2, count)) / _correction(b1, count)
+
+        def change(p, m, v):
+            step = -size * m / (jnp.sqrt(v) + eps)
+            return (step - lr * weight_decay * (p + step)).astype(p.dtype)
+
+        return jax.tree.map(change, params, mu, nu), ModulusState(count, mu, nu)
+
+    return optax.GradientTransformation(init, update)
+
+
+def _correction(decay: float, count: jax.Array) -> jax.Array:
+    """1 - decay^t; as a difference it would lose three of seven digits at first."""
+    return -jnp.expm1(count.astype(jnp.float32) * (math.log(decay) if decay else -math.inf))
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _clipped(transformation: optax.GradientTransformation, clip_norm: float | None) -> optax.GradientTransformation:
+    if clip_norm is None:
+        return transformation
+    return optax.chain(optax.clip_by_global_norm(clip_norm), transformation)

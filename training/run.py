@@ -14,16 +14,19 @@ from jax.sharding import Mesh
 from omegaconf import DictConfig
 
 from data.order import check_batches
+from spectral.filters import resize
 
 from . import build, directory, distributed
+from .check import check_components
 from .checkpoint import Checkpointer
 from .config import Run, parse
 from .evaluator import Evaluator
 from .jsonl import read_metrics
 from .logging import RunLogger, quiet_libraries
-from .loop import fit, resident_train, stream_train
+from .loop import fit, resident_train, staged, stream_train
 from .metrics import standard_metrics
 from .preemption import stop_on_signal
+from .problem import problem_of_file
 from .sharding import DATA, collectives, make_mesh, over_samples, replicated
 from .step import (
     TrainState,
@@ -131,7 +134,7 @@ def _prepare(settings: Run, config: dict[str, Any]) -> tuple[Run, dict[str, Any]
     settings = build.for_devices(settings, mesh.shape[DATA])
     # With trainer.per_device the mesh is part of what the run is.
     config = config | {"data": settings.data}
-    build.check_components(settings)
+    check_components(settings)
     num_samples = build.build_splits(settings)["train"][1].samples
     check_batches(num_samples, settings.data["batch_size"], mesh.shape[DATA], settings.trainer.accumulate)
     main = distributed.is_main()
@@ -165,50 +168,69 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     """Operator, loader, optimizer, loss and step; the loss sees normalised fields, the metrics physical ones."""
     # Shapes first: parameters are made on the devices.
     create = build.build_operator(settings, train_set.metadata.shape, train_set.channels)
-    model_of, shapes = split_operator(nnx.eval_shape(create, key))
+    abstract = nnx.eval_shape(create, key)
+    model_of, shapes = split_operator(abstract)
     table = parameter_table(shapes)
     num_params = sum(math.prod(shape) for shape in table.values())
     logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
     loader = build.build_loader(settings, train_set, mesh)
-    optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs)
+    optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs, abstract)
     inputs, targets = normalizers
-    domain = train_set.metadata.extent, train_set.metadata.periodic
-    loss = build.build_loss(settings, *domain)
-    update = make_update(
-        model_of,
-        lambda prediction, y: loss(prediction, targets.encode(y)),
-        optimizer,
-        mesh,
-        encode=inputs.encode,
-        accumulate=settings.trainer.accumulate,
-        ema_decay=settings.trainer.ema_decay,
-    )
+    problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets)
+    objective = build.build_objective(settings, problem, targets)
+    growing = build.build_growing(settings, abstract, model_of, loader.steps_per_epoch)
+    stages = build.build_stages(settings, abstract, train_set.metadata.shape, problem.periodic)
 
     def fresh_state(key: jax.Array) -> TrainState:
         operator = create(key)
         params = nnx.to_pure_dict(nnx.state(operator, nnx.Param))
-        return init_state(params, optimizer, settings.trainer.ema_decay is not None, statistics_of(operator))
+        return init_state(
+            params,
+            optimizer,
+            settings.trainer.ema_decay is not None,
+            statistics=statistics_of(operator),
+            balance=objective.init(),
+            growing=growing,
+        )
 
     make_state = jax.jit(fresh_state, out_shardings=replicated(mesh))
     shape = jax.eval_shape(make_state, key)
-    train, report = _compile(update, loader, shape, settings, mesh)
-    logger.message(report)
+    metrics = (*objective.metrics, *(growing.metrics if growing else ()))
+
+    def train_on(stage: tuple[int, ...]) -> Callable:
+        update = make_update(
+            model_of,
+            objective,
+            optimizer,
+            mesh,
+            encode=inputs.encode,
+            accumulate=settings.trainer.accumulate,
+            ema_decay=settings.trainer.ema_decay,
+            growing=growing,
+            coarsen=lambda v: v if v.shape[1:-1] == stage else resize(v, stage, range(1, v.ndim - 1)),
+        )
+        train, report = _compile(update, loader, shape, metrics, settings, mesh)
+        logger.message(f"{'x'.join(map(str, stage))} points: {report}")
+        return train
+
+    steps_per_stage = settings.trainer.epochs_per_stride * loader.steps_per_epoch
     evaluator = Evaluator(
         lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))),
-        standard_metrics(*domain),
+        standard_metrics(problem.extent, problem.periodic),
         over_samples(mesh),
         settings.trainer.eval_batch_size or settings.data["batch_size"],
     )
+    train = staged([train_on(stage) for stage in stages], steps_per_stage)
     return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, table, num_params)
 
 
-def _compile(update, loader, state, settings: Run, mesh):
+def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mesh):
     """The `train` function of the loop, compiled ahead for resident data, and one line about the program."""
     if not loader.resident:
         step = jax.jit(update, donate_argnums=0)
         return stream_train(step, loader.batches), "data is streamed: the step is compiled at the first batch"
     begin = time.perf_counter()
-    chunk = make_chunk(update, loader.fetch, settings.trainer.steps_per_dispatch)
+    chunk = make_chunk(update, loader.fetch, settings.trainer.steps_per_dispatch, metrics)
     shape = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)
     program = chunk.lower(shape, loader.data(0), np.int32(1)).compile()
     memory = program.memory_analysis()

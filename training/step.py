@@ -10,6 +10,8 @@ from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int32
 
+from .incremental import Growing, Growth
+from .objective import Loss, Objective, single
 from .sharding import DATA
 
 PyTree = Any
@@ -29,6 +31,8 @@ class TrainState(NamedTuple):
         opt_state: state of the optax transformation.
         ema: exponential moving average of the parameters, or None.
         statistics: running statistics of the operator's batch norms, or None where it has none.
+        balance: state of the balance of a loss of several terms, or None.
+        growth: how many modes take part, where they grow while training, or None.
     """
 
     step: Int32[Array, ""]
@@ -36,25 +40,39 @@ class TrainState(NamedTuple):
     opt_state: PyTree
     ema: PyTree
     statistics: PyTree = None
+    balance: PyTree = None
+    growth: Growth | None = None
 
 
 def init_state(
-    params: PyTree, optimizer: optax.GradientTransformation, ema: bool, statistics: PyTree = None
+    params: PyTree,
+    optimizer: optax.GradientTransformation,
+    ema: bool,
+    *,
+    statistics: PyTree = None,
+    balance: PyTree = None,
+    growing: Growing | None = None,
 ) -> TrainState:
     """The state before the first step."""
+    growth = None
+    if growing is not None:
+        growth = growing.init()
+        params = growing.mask(params, growth)
     average = jax.tree.map(jnp.array, params) if ema else None
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, statistics)
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, statistics, balance, growth)
 
 
 def make_update(
     model_of: Callable[..., Callable[[Array], Array]],
-    loss: Callable[[Array, Array], Array],
+    loss: Loss | Objective,
     optimizer: optax.GradientTransformation,
     mesh: Mesh,
     *,
     encode: Callable[[Array], Array] = lambda x: x,
     accumulate: int = 1,
     ema_decay: float | None = None,
+    growing: Growing | None = None,
+    coarsen: Callable[[Array], Array] = lambda v: v,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
     """The map (state, batch) -> (state, metrics) of one optimizer step, parallel over the mesh.
 
@@ -66,33 +84,39 @@ def make_update(
     Args:
         model_of: parameters -> function of inputs [b, *space, c]; where the state holds running statistics, a function
             of parameters and statistics that makes an operator, whose statistics the call brings up to date.
-        loss: (prediction, target) -> one value per sample.
+        loss: (prediction, target) -> one value per sample, or an objective of several terms.
         optimizer: the optax transformation.
         mesh: mesh with the data axis; others spread the patches of the operator.
         encode: applied to the inputs first.
         accumulate: micro-batches per step, computed one after the other.
         ema_decay: decay of the moving average of the parameters, or None; at step t no more than (1 + t) / (10 + t).
+        growing: lets modes take part one after the other; None for all of them at once.
+        coarsen: puts inputs and targets on the grid that this step is trained on.
     """
+    objective = loss if isinstance(loss, Objective) else single(loss)
 
-    def batch_loss(params, statistics, x, y):
+    def batch_terms(params, statistics, x, y):
         model = model_of(params) if statistics is None else model_of(params, statistics)
-        value = jnp.mean(loss(model(encode(x)), y))
+        terms = objective.terms(lambda v: model(encode(v)), coarsen(x), coarsen(y))
+        terms = jax.tree.map(jnp.mean, terms)
         if statistics is None:
-            return value, None
+            return terms, None
         assert isinstance(model, nnx.Module)
-        return value, statistics_of(model)
+        return terms, statistics_of(model)
 
-    def mean_loss(params, statistics, x, y):
+    def mean_loss(params, statistics, balance, step, x, y):
         if accumulate == 1:
-            value, statistics = batch_loss(params, statistics, x, y)
+            terms, statistics = batch_terms(params, statistics, x, y)
         else:
             # Every accumulate-th sample, so that each portion lies on all devices like the batch.
             portions = tuple(jnp.moveaxis(v.reshape(-1, accumulate, *v.shape[1:]), 1, 0) for v in (x, y))
             # Rematerialised: only one micro-batch's activations are alive at a time.
-            micro_loss = jax.checkpoint(lambda statistics, portion: batch_loss(params, statistics, *portion)[::-1])
-            statistics, values = jax.lax.scan(micro_loss, statistics, portions)
-            value = jnp.mean(values)
-        return jax.lax.pmean(value, DATA) if by_hand else value, statistics
+            micro_terms = jax.checkpoint(lambda statistics, portion: batch_terms(params, statistics, *portion)[::-1])
+            statistics, values = jax.lax.scan(micro_terms, statistics, portions)
+            terms = jax.tree.map(lambda of_portions: jnp.mean(of_portions, axis=0), values)
+        terms = jax.lax.pmean(terms, DATA) if by_hand else terms
+        value, (report, balance) = objective.weigh(terms, balance, step)
+        return value, (report, balance, statistics)
 
     # On one device the reduction would copy every gradient.
     by_hand = mesh.size > 1 and mesh.axis_names == (DATA,)
@@ -101,14 +125,19 @@ def make_update(
         gradient = jax.shard_map(
             gradient,
             mesh=mesh,
-            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(DATA), PartitionSpec(DATA)),
+            in_specs=(*[PartitionSpec()] * 4, PartitionSpec(DATA), PartitionSpec(DATA)),
             out_specs=PartitionSpec(),
         )
     elif mesh.size > 1:
         gradient = _with_mesh(gradient, mesh)
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
-        (value, statistics), grads = gradient(state.params, state.statistics, *batch)
+        (value, (report, balance, statistics)), grads = gradient(
+            state.params, state.statistics, state.balance, state.step, *batch
+        )
+        growth = state.growth
+        if growing is not None and growth is not None:
+            grads = growing.mask(grads, growth)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
@@ -117,8 +146,11 @@ def make_update(
             step = state.step.astype(jnp.float32)
             decay = jnp.minimum(ema_decay, (1 + step) / (10 + step))
             ema = optax.incremental_update(params, ema, 1 - decay)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), "param_norm": optax.tree.norm(params)}
-        return TrainState(state.step + 1, params, opt_state, ema, statistics), metrics
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), "param_norm": optax.tree.norm(params)} | report
+        if growing is not None and growth is not None:
+            metrics |= growing.report(growth)
+            growth = growing.advance(growth, state.step, value, params)
+        return TrainState(state.step + 1, params, opt_state, ema, statistics, balance, growth), metrics
 
     return update
 
@@ -133,7 +165,7 @@ def _with_mesh(function: Callable, mesh: Mesh) -> Callable:
     return call
 
 
-def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
+def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int, metrics: tuple[str, ...] = ()):
     """Up to `length` steps in one compiled call: (state, data, n) -> (state, metrics of shape [length]).
 
     Small operators are bound by dispatch, so several steps share one. The count n is traced: a shorter chunk at
@@ -143,15 +175,16 @@ def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int):
         update: see `make_update`.
         fetch: (data, step) -> the batch of that step, gathered on the device.
         length: size of the metric buffers.
+        metrics: what `update` reports besides `METRICS`.
     """
 
     def chunk(state: TrainState, data: PyTree, n: Int32[Array, ""]):
         def body(i, carry):
-            state, metrics = carry
+            state, buffers = carry
             state, new = update(state, fetch(data, state.step))
-            return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), metrics, new)
+            return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, new)
 
-        empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in METRICS}
+        empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in (*METRICS, *metrics)}
         return jax.lax.fori_loop(0, n, body, (state, empty))
 
     return jax.jit(chunk, donate_argnums=0)

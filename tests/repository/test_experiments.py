@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from training import build
+from training.check import check_components
 from training.config import parse, register
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -26,7 +26,7 @@ def composed(*overrides: str):
 def test_experiment_builds(experiment, debug):
     settings, _ = composed(f"experiment={experiment}", *([f"debug={debug}"] if debug else []))
     # Operator, loss, optimizer and every generator are built in the abstract.
-    build.check_components(settings)
+    check_components(settings)
     assert settings.name == (debug or settings.name)
 
 

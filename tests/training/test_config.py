@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_module
 
-from training.build import check_components
+from training.check import check_components
 from training.config import difference, parse, register
 
 ROOT = Path(__file__).resolve().parents[2]

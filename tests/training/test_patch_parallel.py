@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_module
 from run_testing import losses
 
 from operators import MGTFNO, TFNO
-from training import build
+from training.check import check_components
 from training.config import parse, register
 from training.evaluate import Evaluation, evaluate
 from training.losses import PerPatch, RelativeH1
@@ -119,7 +119,7 @@ def test_what_a_mesh_of_patches_needs(more, message):
     with initialize_config_module("configs", version_base="1.3"):
         cfg = compose("train", overrides=[*base, *more])
     with pytest.raises(Exception, match=message):
-        build.check_components(parse(cfg)[0])
+        check_components(parse(cfg)[0])
 
 
 def test_meshes():

@@ -98,7 +98,7 @@ def batch_norm_problem(devices: int, **options):
     # Not Adam: a constant before a norm has no effect, and its gradient, round-off, would be made large.
     optimizer = optax.sgd(0.1)
     update = make_update(model_of, RelativeL2((1.0,)), optimizer, make_mesh(devices), **options)
-    return model_of, jax.jit(update), init_state(params, optimizer, False, statistics_of(operator))
+    return model_of, jax.jit(update), init_state(params, optimizer, False, statistics=statistics_of(operator))
 
 
 def assert_near(a, b) -> None:

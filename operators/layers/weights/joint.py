@@ -21,9 +21,14 @@ Layer = int | Int[Array, ""]
 class JointWeight(nnx.Module):
     """W[layer, in, out, *modes]: channels, modes and layers share one factorisation.
 
+    Attributes:
+        shape: (layers, in, out, *modes).
+
     Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator, 2023. Ranks and initial sizes are those of a
         tensor of that shape, as for one layer.
     """
+
+    shape: tuple[int, ...]
 
     @abc.abstractmethod
     def layer(self, index: Layer) -> MatrixWeight:
@@ -34,6 +39,7 @@ class JointDense(JointWeight):
     """Every entry is a parameter."""
 
     def __init__(self, shape: tuple[int, ...], *, std: float, rngs: nnx.Rngs) -> None:
+        self.shape = shape
         layers, i, o, *modes = shape
         self.tensor = nnx.Param(pairs.draw(rngs, (layers, *modes, i, o), std, axis=1 + len(modes)))
 
@@ -45,6 +51,7 @@ class JointTucker(JointWeight):
     """sum G[l, p, q, *r] V[layer, l] A[i, p] B[o, q] prod_j U_j[k_j, r_j]."""
 
     def __init__(self, shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> None:
+        self.shape = shape
         order = (0, *range(3, len(shape)), 1, 2)
         core, (layers, *factors) = draw_tucker(shape, rank=rank, std=std, rngs=rngs, order=order)
         self.core, self.layers, self.factors = nnx.Param(core), nnx.Param(layers), _parameters(factors)
@@ -58,6 +65,7 @@ class JointCP(JointWeight):
     """sum_r s[r] V[layer, r] A[i, r] B[o, r] prod_j U_j[k_j, r]."""
 
     def __init__(self, shape: tuple[int, ...], *, rank: float | int, std: float, rngs: nnx.Rngs) -> None:
+        self.shape = shape
         scales, (layers, *factors) = draw_cp(shape, rank=rank, std=std, rngs=rngs)
         self.scales, self.layers, self.factors = nnx.Param(scales), nnx.Param(layers), _parameters(factors)
 
@@ -69,6 +77,7 @@ class JointTT(JointWeight):
     """V[layer] A[i] B[o] U_1[k_1] .., a product of matrices of the bond sizes."""
 
     def __init__(self, shape: tuple[int, ...], *, rank: Rank, std: float, rngs: nnx.Rngs) -> None:
+        self.shape = shape
         layers, *factors = draw_tt(shape, rank=rank, std=std, rngs=rngs)
         self.layers, self.factors = nnx.Param(layers), _parameters(factors)
 

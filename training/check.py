@@ -1,0 +1,112 @@
+"""Every component is built in the abstract, and bad keys refused, before data are made."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from flax.errors import TraceContextError
+
+from data.normalizer import Normalizer
+from data.splits import SplitSpec
+from operators.base import Operator
+
+from . import build
+from .config import Run
+from .metrics import standard_metrics
+from .objective import Sum
+from .problem import Problem, problem_of_generator
+
+
+def check_components(run: Run) -> None:
+    """Build every component in the abstract, so that a bad key stops the run before data is generated.
+
+    Raises:
+        ValueError: names the group, what was got and what its constructor takes.
+    """
+    for group in ("operator", "pde", "data", "loss", "optimizer"):
+        if not getattr(run, group):
+            raise ValueError(f"{group}: got nothing, wanted one: choose {group}=<name> on the command line")
+    splits = build.build_splits(run)
+    generator, split = splits["train"]
+    shape, extent = split.resolutions[0], generator.grid.extent
+    operator = _check_operator(run, shape)
+    build.build_growing(run, operator, lambda params: operator, steps_per_epoch=1)
+    build.build_stages(run, operator, shape, generator.grid_type == "periodic")
+    _check_loss(run, operator, problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets")), shape)
+    _check_optimizer(run)
+    if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
+        raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
+    _check_normalizers(run, splits)
+    tests = set()
+    for name, (_, split) in splits.items():
+        if name not in ("train", "valid"):
+            tests |= {build.test_name(name, size, shape) for size in split.resolutions}
+        elif len(split.resolutions) > 1:
+            raise ValueError(
+                f"data.splits.{name}.resolutions: got {[list(size) for size in split.resolutions]}, wanted one: "
+                "training and validation use one grid, other sets take several"
+            )
+    # A checkpoint is ranked when it is saved: only the validation set has been looked at by then.
+    for key, metric, names in (
+        ("objective", run.objective, tests | {"valid"}),
+        ("checkpoint.best_metric", run.checkpoint.best_metric, {"valid"}),
+    ):
+        known = sorted(f"{name}/{score}" for name in names for score in standard_metrics(extent))
+        if metric not in known:
+            raise ValueError(f"{key}: got {metric!r}, wanted one of {', '.join(known)}")
+
+
+def _check_operator(run: Run, shape: tuple[int, ...]) -> Operator:
+    """Build the operator and apply it, in the abstract: some arguments show only in a call that they do not fit."""
+    create = build.build_operator(run, shape, (1, 1))
+    try:
+        nnx.eval_shape(lambda key: create(key)(jnp.zeros((1, *shape, 1))), jax.random.key(0))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"operator: got {run.operator}, which fails on a field of shape {shape}: {error}") from error
+    return nnx.eval_shape(create, jax.random.key(0))
+
+
+def _check_loss(run: Run, operator: Operator, problem: Problem, shape: tuple[int, ...]) -> None:
+    """Build the loss; where it asks for the equation, differentiate it in the abstract too.
+
+    Not every layer has the forward derivative that a residual takes.
+    """
+    if not isinstance(build.build_loss(run, problem), Sum):
+        return
+    same = Normalizer(np.zeros(1, np.float32), np.ones(1, np.float32))
+    objective = build.build_objective(run, problem, same)
+    graph, state = nnx.split(operator)
+    field = jax.ShapeDtypeStruct((1, *shape, 1), np.float32)
+
+    def total(state, u):
+        return sum(jnp.mean(term) for term in objective.terms(nnx.merge(graph, state), u, u).values())
+
+    try:
+        jax.eval_shape(jax.grad(total), state, field)
+    except (TypeError, ValueError, NotImplementedError, TraceContextError) as error:
+        raise ValueError(f"loss: got {run.loss}, which fails with operator {run.operator}: {error}") from error
+
+
+def _check_optimizer(run: Run) -> None:
+    """Two abstract steps: a wrong type shows itself where the numbers are used, not where they are given."""
+    params = {"weight": jax.ShapeDtypeStruct((2,), np.float32)}
+    try:
+        optimizer, _ = build.build_optimizer(run, total_steps=2)
+        jax.eval_shape(lambda p: optimizer.update(p, optimizer.init(p), p), params)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"optimizer: got {run.optimizer}: {error}") from error
+
+
+def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> None:
+    shapes = {shape for _, split in splits.values() for shape in split.resolutions}
+    for key in ("normalize_inputs", "normalize_targets"):
+        mode = run.data.get(key)
+        if mode not in (None, False, "channel", "pixel"):
+            raise ValueError(f"data.{key}: got {mode!r}, wanted channel, pixel or null")
+        if mode == "pixel" and len(shapes) > 1:
+            raise ValueError(
+                f"data.{key}: got pixel for sets of shapes {sorted(shapes)}, wanted one shape: its statistics belong "
+                "to one grid; use channel, or store the test sets at the training resolution"
+            )
