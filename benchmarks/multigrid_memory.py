@@ -15,16 +15,12 @@ import os
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 
-import jax
-import jax.numpy as jnp
-import optax
 from flax import nnx
-from jax.sharding import NamedSharding
 
 from operators import MGTFNO, TFNO
-from training.losses import RelativeH1
-from training.sharding import make_mesh, replicated, traffic
-from training.step import init_state, make_update, split_operator
+from training.sharding import make_mesh, traffic
+
+from .compiled_step import compiled_step
 
 SHAPE = (256, 256)
 TRUNK = functools.partial(TFNO, (32, 32), hidden_channels=32, rank=0.1)
@@ -48,14 +44,7 @@ def compiled(samples: int, levels: int | None, data: int, patches: tuple[int, ..
     else:
         trunk = functools.partial(TRUNK, positional_embedding=None)
         make = functools.partial(MGTFNO, 1, 1, trunk=trunk, levels=levels, padding_fraction=PADDING[levels])
-    model_of, params = split_operator(nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))))
-    mesh, optimizer = make_mesh(data, patches), optax.adam(1e-3)
-    state = jax.eval_shape(lambda params: init_state(params, optimizer, False), params)
-    state = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)
-    spread = NamedSharding(mesh, jax.P(*mesh.axis_names))
-    field = jax.ShapeDtypeStruct((samples, *SHAPE, 1), jnp.float32, sharding=spread)
-    update = make_update(model_of, RelativeH1((1.0, 1.0)), optimizer, mesh)
-    return jax.jit(update, donate_argnums=0).lower(state, (field, field)).compile()
+    return compiled_step(lambda: make(rngs=nnx.Rngs(0)), SHAPE, samples, make_mesh(data, patches))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from .config import Run, content_key, parse
+from .config import Run, content_key
 
 
 @dataclass
@@ -75,17 +75,14 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
         CheckpointError: for a checkpoint that is damaged or of another operator.
     """
     from . import directory, distributed
-    from .restore import saved_steps
+    from .trained import read_settings
 
     folder = Path(settings.run).expanduser().resolve()
-    run, _ = parse(OmegaConf.create(directory.read_config(folder)))
-    run.allow = list(settings.allow)
+    # Before any data are made.
+    run = read_settings(folder, settings.allow)
     # A run made elsewhere: its data are found, or made, where data lie here.
     if run.data.get("root") and not Path(run.data["root"]).expanduser().exists():
         run.data["root"] = None
-    # Before any data are made.
-    if not saved_steps(folder / "checkpoints"):
-        raise FileNotFoundError(f"run: no checkpoint in {folder}, wanted a run that has trained for an epoch")
     with distributed.run_settings(run.compile_cache, run.trainer.matmul_precision):
         result, sets = _measure(settings, run, folder)
     try:
@@ -102,48 +99,36 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
 def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, Any], list[str]]:
     """The numbers, and the names of the sets."""
     import jax
-    from flax import nnx
 
-    from . import build, directory
+    from . import directory
     from .evaluator import Evaluator
     from .metrics import standard_metrics
-    from .restore import restore
-    from .sharding import make_mesh, replicated
-    from .step import split_operator, statistics_of
+    from .sharding import make_mesh
+    from .trained import restore_weights
 
     available = jax.device_count()
     if settings.devices != -1 and not 1 <= settings.devices <= available:
         raise ValueError(f"devices: got {settings.devices}, wanted 1 to {available}, or -1 for all")
     mesh = make_mesh(settings.devices)
-    sets, trained_on = _read_sets(settings, run)
+    sets = _read_sets(settings, run)
     first = next(iter(sets.values()))
-    create = build.build_operator(run, trained_on, (first.x.shape[-1], first.y.shape[-1]))
-    operator = nnx.eval_shape(create, jax.random.key(0))
-    model_of, shapes = split_operator(operator)
-    name = "params" if run.trainer.ema_decay is None else "ema"
-    template = jax.tree.map(
-        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)),
-        {name: shapes, "statistics": statistics_of(operator)},
-    )
-    # Reading only: a run that still trains in that folder is left alone.
-    restored = restore(folder / "checkpoints", template, which=settings.which)
-    assert restored is not None
+    weights = restore_weights(run, folder, settings.which, mesh)
     inputs, targets = directory.read_normalizers(folder)
     evaluator = Evaluator(
-        lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))),
+        lambda values, x: targets.decode(weights.model_of(*values, evaluate=True)(inputs.encode(x))),
         standard_metrics(first.metadata.extent, first.metadata.periodic),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
-    result: dict[str, Any] = {"step": restored.step}
+    result: dict[str, Any] = {"step": weights.step}
     for title, samples in sets.items():
-        scores = evaluator((restored.state[name], restored.state["statistics"]), samples)
+        scores = evaluator((weights.params, weights.statistics), samples)
         result |= {f"{title}/{metric}": value for metric, value in scores.items()}
     return result, list(sets)
 
 
 def _read_sets(settings: Evaluation, run: Run):
-    """The sets to measure by name, found or generated, and the grid that the run was trained on."""
+    """The sets to measure by name, found or generated."""
     from data.generation import ensure
 
     from . import build
@@ -168,7 +153,7 @@ def _read_sets(settings: Evaluation, run: Run):
             split = type(split)(name, split.samples, split.seed, (shape,))
         for shape, path in ensure(generator, split, run.data.get("root")).items():
             sets[build.test_name(name, shape, trained_on)] = build.read(run, path)
-    return sets, trained_on
+    return sets
 
 
 def _shape(resolution: Any, generator, split: str) -> tuple[int, ...]:

@@ -7,14 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from data.source import load
 from training.config import register
 from training.errors import RunError
 from training.evaluate import Evaluation, evaluate
 from training.run import run
+from training.trained import load_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -195,3 +198,21 @@ def test_the_command_ends_with_one_line(tmp_path):
     done = subprocess.run(line, cwd=ROOT, env=os.environ | {"HYDRA_FULL_ERROR": "0"}, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: run: no config.yaml in") and "Traceback" not in done.stderr
+
+
+def test_a_trained_operator_in_a_notebook(trained):
+    """Physical fields in and out: the errors of its predictions are those of the run, to float32 round-off."""
+    operator = load_run(trained)
+    file = next((trained.parent / "datasets").rglob("test_16x16*.h5"))
+    samples = load(file)
+    prediction = np.asarray(operator(samples.x))
+    error = np.linalg.norm((prediction - samples.y).reshape(len(prediction), -1), axis=1)
+    size = np.linalg.norm(samples.y.reshape(len(prediction), -1), axis=1)
+    result = json.loads((trained / "result.json").read_text())
+    np.testing.assert_allclose(np.mean(error / size), result["test/rel_l2"], rtol=1e-5)
+    assert operator.step == result["steps"]
+    assert operator(samples.x[0], (16, 12)).shape == (16, 12, 1)
+    with pytest.raises(ValueError, match="which: got 'first'"):
+        load_run(trained, which="first")
+    with pytest.raises(FileNotFoundError, match=r"no config.yaml"):
+        load_run(file.parent)
