@@ -62,7 +62,7 @@ class MatrixWeight(SpectralWeight):
 
     @abc.abstractmethod
     def costs(self, kept: tuple[int, ...], batch: int) -> tuple[int, int]:
-        """Complex multiply-adds that `contract`, and `reconstruct` with its mixing, need for one application."""
+        """Complex multiply-adds of `contract`, and of `reconstruct` with its mixing, for one application."""
 
     def dense(self) -> Complex[Array, "i o *modes"]:
         w = self.reconstruct(tuple(slice(0, k) for k in self.modes))

@@ -12,6 +12,9 @@ from .. import pairs
 from ..ranks import cp_rank
 from .base import MatrixWeight
 
+# Multiply-adds of a matrix product in the time of one product entry by entry, which waits for memory (on a CPU).
+ELEMENTWISE = 40
+
 
 def draw_cp(
     shape: tuple[int, ...], *, rank: float | int, std: float, rngs: nnx.Rngs
@@ -62,7 +65,7 @@ class CPWeight(MatrixWeight):
 
     def costs(self, kept: tuple[int, ...], batch: int) -> tuple[int, int]:
         r, i, o, modes = self.scales.shape[1], self.in_channels, self.out_channels, math.prod(kept)
-        return modes * batch * r * (i + 1 + o), (1 + modes) * r * i * o + modes * batch * i * o
+        return modes * batch * r * (i + ELEMENTWISE + o), (ELEMENTWISE + modes) * r * i * o + modes * batch * i * o
 
     def _terms_on_modes(self, window: tuple[slice, ...]) -> Float[Array, "*k 2 r"]:
         """s[r] prod_j U_j[k_j, r]."""
