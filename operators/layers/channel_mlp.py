@@ -17,6 +17,7 @@ class ChannelMLP(nnx.Module):
         out_channels: channels out.
         hidden_channels: width of the hidden layer.
         non_linearity: sigma.
+        weight_norm: of both linear layers, see `Linear`.
         rngs: random streams.
     """
 
@@ -27,13 +28,15 @@ class ChannelMLP(nnx.Module):
         hidden_channels: int,
         *,
         non_linearity: Callable = gelu,
+        weight_norm: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         if hidden_channels < 1:
             raise ValueError(f"hidden_channels: got {hidden_channels}, wanted at least 1; raise the ratio or the width")
         self.non_linearity = non_linearity
+        widths = (in_channels, hidden_channels, out_channels)
         self.fcs = nnx.List(
-            [Linear(in_channels, hidden_channels, rngs=rngs), Linear(hidden_channels, out_channels, rngs=rngs)]
+            [Linear(i, o, weight_norm=weight_norm, rngs=rngs) for i, o in zip(widths, widths[1:], strict=False)]
         )
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
