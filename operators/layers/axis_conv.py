@@ -24,8 +24,8 @@ class AxisConv(nnx.Module):
         gain: factor on the initial weights.
         rngs: random streams.
 
-    Source: Tran et al., Factorized Fourier Neural Operators, 2023, section 3. E|W|^2 = gain^2 / (channels (n//2 + 1)) at
-        the start, which is what Xavier's rule gives for their real array of (in, out, mode, re and im).
+    Source: Tran et al., Factorized Fourier Neural Operators, 2023, section 3. At the start E|W|^2 is
+        gain^2 / (channels (n//2 + 1)), as Xavier's rule has it for their real array of (in, out, mode, re and im).
     """
 
     def __init__(self, channels: int, n_modes: tuple[int, ...], *, gain: float = 1.0, rngs: nnx.Rngs) -> None:

@@ -1,5 +1,6 @@
 """Multi-layer perceptron over the channels of every point."""
 
+import itertools
 from collections.abc import Callable
 
 from flax import nnx
@@ -35,9 +36,7 @@ class ChannelMLP(nnx.Module):
             raise ValueError(f"hidden_channels: got {hidden_channels}, wanted at least 1; raise the ratio or the width")
         self.non_linearity = non_linearity
         widths = (in_channels, hidden_channels, out_channels)
-        self.fcs = nnx.List(
-            [Linear(i, o, weight_norm=weight_norm, rngs=rngs) for i, o in zip(widths, widths[1:], strict=False)]
-        )
+        self.fcs = nnx.List([Linear(i, o, weight_norm=weight_norm, rngs=rngs) for i, o in itertools.pairwise(widths)])
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
         first, second = self.fcs

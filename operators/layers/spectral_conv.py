@@ -52,7 +52,8 @@ class SpectralConv(nnx.Module):
             called, for a wrong number of axes.
 
     Source: Li et al., Fourier Neural Operator for Parametric Partial Differential Equations, 2021, section 4. The
-        weight has E|W|^2 = 2 / (in + out), independent of the mode count, as in the neuraloperator library. With `max_n_modes` it does not halve the last axis of its weight, and leaves what is beyond without effect.
+        weight has E|W|^2 = 2 / (in + out), independent of the mode count, as in the neuraloperator library. With
+        `max_n_modes` that one does not halve the last axis of its weight, and leaves what is beyond without effect.
     """
 
     def __init__(
