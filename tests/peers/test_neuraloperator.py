@@ -175,7 +175,7 @@ def test_drawn_operators(index, precision, corrected):
 
 
 # Grids with an odd leading axis, in two and three dimensions, some too coarse for the modes.
-ODD = [index for index in range(CONFIGURATIONS) if any(s % 2 for s in padded(*draw(index))[:-1])][:24]
+ODD = [index for index in range(CONFIGURATIONS) if any(s % 2 for s in padded(*draw(index))[:-1])][:12]
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64], ids=["float32", "float64"], indirect=True)
@@ -188,16 +188,11 @@ def test_the_release_as_it_is(index, precision):
     random_weights(operator, precision, seed=CONFIGURATIONS * (1 + (index in REDRAWN)) + index)
     u = np.random.default_rng(index).normal(size=(2, 2, *grid)).astype(precision)
     assert_same(peer, operator, u, precision)
-    other = nnx.eval_shape(lambda: FNO(**options, compat="neuralop2", rngs=nnx.Rngs(0)))
-    random_weights(other, precision, seed=CONFIGURATIONS * (1 + (index in REDRAWN)) + index)
-    # Of the order of one: the two differ where the convolution matters.
-    v, w = (our_output_and_gradients(each, jnp.asarray(channels_last(u)))[0] for each in (operator, other))
-    assert relative(v, w) > 1e-3
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64], ids=["float32", "float64"], indirect=True)
 @pytest.mark.parametrize("release", [True, False], ids=["release", "development"])
-@pytest.mark.parametrize("index", range(0, 48, 2))
+@pytest.mark.parametrize("index", range(0, 50, 5))
 def test_complex_data(index, release, precision, request):
     """The library's own choice of modes, which loses the mean in more than one dimension."""
     if not release:
