@@ -1,7 +1,8 @@
 """Neural operators: maps between functions that are learnt from pairs of samples."""
 
+from .ffno import FFNO
 from .fno import FNO
 from .mgtfno import MGTFNO
 from .tfno import TFNO
 
-__all__ = ["FNO", "MGTFNO", "TFNO"]
+__all__ = ["FFNO", "FNO", "MGTFNO", "TFNO"]

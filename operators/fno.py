@@ -56,7 +56,9 @@ class FNO(Operator):
             `SpectralConv`: max_n_modes, separable, factorization, rank, implementation, spectral_dtype; and of both,
             compat: "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
             blocks apply norm and activation twice; the channel MLP has a GELU whatever `non_linearity` is; a grid
-            with an odd number of modes, fewer than the even number stored, pairs them with the rows one below.
+            with an odd number of modes, fewer than the even number stored, pairs them with the rows one below; complex
+            data have other modes on the last axis. "neuralop2-release" for those of the release 2.0.0 of the package
+            index, which on odd leading axes is yet another function (`SpectralConv`).
 
     Raises:
         ValueError: for names, counts or ratios that make no operator; the message says what was wanted.

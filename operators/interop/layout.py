@@ -1,7 +1,7 @@
 """Names, shapes and axis orders that the PyTorch library gives to the parameters of an FNO."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from flax import nnx
 
 from ..fno import FNO
 from ..layers.channel_mlp import ChannelMLP
+from ..layers.complex_valued import ComplexValued
 from ..layers.linear import Linear
 from ..layers.norms import AdaIN, BatchNorm, GroupNorm
 from ..layers.skips import SoftGating
@@ -92,20 +93,30 @@ Entries = Iterator[tuple[str, Entry]]
 
 
 def _of_fno(fno: FNO) -> Entries:
-    yield from _under("lifting", _of_mlp(fno.lifting))
+    yield from _under("lifting", _of_layer(_of_mlp, fno.lifting))
     for layer, block in enumerate(fno.blocks):
         yield from _under(f"fno_blocks.convs.{layer}", _of_convolution(block.conv))
-        yield from _under(f"fno_blocks.fno_skips.{layer}", _of_skip(block.fno_skip, fno.ndim))
+        yield from _under(f"fno_blocks.fno_skips.{layer}", _of_layer(_of_skip, block.fno_skip, fno.ndim))
         if block.use_channel_mlp:
-            yield from _under(f"fno_blocks.channel_mlp.{layer}", _of_mlp(block.channel_mlp))
-            yield from _under(f"fno_blocks.channel_mlp_skips.{layer}", _of_skip(block.channel_mlp_skip, fno.ndim))
+            yield from _under(f"fno_blocks.channel_mlp.{layer}", _of_layer(_of_mlp, block.channel_mlp))
+            skip = _of_layer(_of_skip, block.channel_mlp_skip, fno.ndim)
+            yield from _under(f"fno_blocks.channel_mlp_skips.{layer}", skip)
         for index, norm in enumerate((block.norm, getattr(block, "channel_mlp_norm", None))):
-            yield from _under(f"fno_blocks.norm.{2 * layer + index}", _of_norm(norm))
-    yield from _under("projection", _of_mlp(fno.projection))
+            yield from _under(f"fno_blocks.norm.{2 * layer + index}", _of_layer(_of_norm, norm))
+    yield from _under("projection", _of_layer(_of_mlp, fno.projection))
 
 
 def _under(prefix: str, found: Entries) -> Entries:
     return ((f"{prefix}.{name}", entry) for name, entry in found)
+
+
+def _of_layer(of: Callable[..., Entries], layer: nnx.Module | None, *args: Any) -> Entries:
+    """Of a pointwise layer: its own entries, or those of the two that it has for complex data."""
+    if isinstance(layer, ComplexValued):
+        yield from _under("fr", of(layer.fr, *args))
+        yield from _under("fi", of(layer.fi, *args))
+    else:
+        yield from of(layer, *args)
 
 
 def _of_mlp(mlp: ChannelMLP) -> Entries:

@@ -38,7 +38,7 @@ def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, 
         differently. Before 2.0 it cut odd mode counts of leading axes off centre. Before 1.0 a last block with a
         channel MLP had an activation before it, and in 0.2 the lifting was a single layer, so that only convolutions
         are to be had. The release 2.0.0 shifts the modes of odd leading axes by one, which its development line has
-        corrected and which is not reproduced.
+        corrected.
     """
     wanted = entries(operator)
     arrays = modernise(as_arrays(state_dict), wanted)

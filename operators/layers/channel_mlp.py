@@ -1,5 +1,6 @@
 """Multi-layer perceptron over the channels of every point."""
 
+import itertools
 from collections.abc import Callable
 
 from flax import nnx
@@ -17,6 +18,7 @@ class ChannelMLP(nnx.Module):
         out_channels: channels out.
         hidden_channels: width of the hidden layer.
         non_linearity: sigma.
+        weight_norm: of both linear layers, see `Linear`.
         rngs: random streams.
     """
 
@@ -27,14 +29,14 @@ class ChannelMLP(nnx.Module):
         hidden_channels: int,
         *,
         non_linearity: Callable = gelu,
+        weight_norm: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         if hidden_channels < 1:
             raise ValueError(f"hidden_channels: got {hidden_channels}, wanted at least 1; raise the ratio or the width")
         self.non_linearity = non_linearity
-        self.fcs = nnx.List(
-            [Linear(in_channels, hidden_channels, rngs=rngs), Linear(hidden_channels, out_channels, rngs=rngs)]
-        )
+        widths = (in_channels, hidden_channels, out_channels)
+        self.fcs = nnx.List([Linear(i, o, weight_norm=weight_norm, rngs=rngs) for i, o in itertools.pairwise(widths)])
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
         first, second = self.fcs

@@ -11,7 +11,6 @@ from spectral.filters import resize
 
 from .activations import gelu
 from .channel_mlp import ChannelMLP
-from .compat import NEURALOP2
 from .complex_valued import componentwise, of_data
 from .norms import make_norm
 from .skips import make_skip
@@ -43,8 +42,8 @@ class FNOBlock(nnx.Module):
         channel_mlp_skip: T: "linear", "soft-gating", "identity" or None.
         fno_skip: S, likewise.
         complex_data: x is complex: pointwise layers and norms become `ComplexValued`, sigma and tanh act on Re and Im.
-        compat: "neuralop2" applies the second norm and sigma also without the MLP, has a GELU inside the MLP whatever
-            sigma is, and the library's window of modes (`mode_window`).
+        compat: "neuralop2" or "neuralop2-release" applies the second norm and sigma also without the MLP, has a GELU
+            inside the MLP whatever sigma is, and the library's modes (`SpectralConv`).
         rngs: random streams.
         **convolution: every other option of `SpectralConv`.
 
@@ -93,10 +92,10 @@ class FNOBlock(nnx.Module):
         self.use_channel_mlp = use_channel_mlp
         if use_channel_mlp:
             hidden = round(channels * channel_mlp_expansion)
-            inner = gelu if compat == NEURALOP2 else non_linearity
+            inner = gelu if compat else non_linearity
             self.channel_mlp = layer(ChannelMLP, channels, channels, hidden, non_linearity=inner)
             self.channel_mlp_skip = layer(make_skip, channel_mlp_skip, channels, channels)
-        self.has_second_half = use_channel_mlp or compat == NEURALOP2
+        self.has_second_half = use_channel_mlp or compat is not None
         if self.has_second_half:
             self.channel_mlp_norm = layer(make_norm, norm, channels, **of_norm)
 

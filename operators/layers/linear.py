@@ -18,10 +18,13 @@ class Linear(nnx.Module):
         in_channels: channels in.
         out_channels: channels out.
         bias: whether b is there.
+        weight_norm: every column of W is a length times a direction, g v / |v|; at the start that is the W above.
         rngs: random streams.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, bias: bool = True, weight_norm: bool = False, rngs: nnx.Rngs
+    ) -> None:
         self.in_channels, self.out_channels = in_channels, out_channels
         bound = 1 / math.sqrt(in_channels)
         shape = (in_channels, out_channels)
@@ -29,9 +32,13 @@ class Linear(nnx.Module):
         self.bias = (
             nnx.Param(rngs.params.uniform(shape[1:], jnp.float32, minval=-bound, maxval=bound)) if bias else None
         )
+        self.length = nnx.Param(jnp.linalg.norm(self.weight[...], axis=0)) if weight_norm else None
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
-        y = matmul(x, self.weight[...])
+        weight = self.weight[...]
+        if self.length is not None:
+            weight = weight * (self.length[...] / jnp.linalg.norm(weight, axis=0))[None]
+        y = matmul(x, weight)
         if self.bias is None:
             return y
         return y + self.bias[...].reshape([1] * (y.ndim - 1) + [-1])

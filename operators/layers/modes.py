@@ -7,7 +7,6 @@ axes and the beginning of the one-sided.
 
 from collections.abc import Sequence
 
-from .compat import NEURALOP2
 from .ranks import whole_numbers
 
 
@@ -42,7 +41,7 @@ def mode_window(
         stored: sizes of the weight's mode axes.
         kept: sizes of the mode axes of the coefficients, none larger than stored.
         complex_data: whether the last axis has both signs, too.
-        compat: "neuralop2" begins at (K - k)//2, which pairs an odd k with the rows one below where K is even.
+        compat: any of the library's begins at (K - k)//2, which pairs an odd k with the rows one below where K is even.
 
     Raises:
         ValueError: when more modes are asked for than are stored.
@@ -52,7 +51,7 @@ def mode_window(
             f"kept modes {kept}: wanted at most the stored {stored}; truncate the coefficients or raise n_modes"
         )
     sizes = zip(stored, kept, strict=True)
-    starts = [(s - k) // 2 if compat == NEURALOP2 else s // 2 - k // 2 for s, k in sizes]
+    starts = [(s - k) // 2 if compat else s // 2 - k // 2 for s, k in sizes]
     if not complex_data:
         starts[-1] = 0
     return tuple(slice(start, start + k) for start, k in zip(starts, kept, strict=True))

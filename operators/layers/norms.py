@@ -40,6 +40,20 @@ class GroupNorm(nnx.Module):
         return _affine(_standardise(x, self.groups, self.eps), self.scale[...], self.bias[...])
 
 
+class LayerNorm(nnx.Module):
+    """(x - mean) / sqrt(var + eps) * scale + bias, statistics over the channels of one point."""
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        self.eps = eps
+        self.scale = nnx.Param(jnp.ones(channels, jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(channels, jnp.float32))
+
+    def __call__(self, x: Float[Array, "b *space c"]) -> Float[Array, "b *space c"]:
+        y = x - x.mean(-1, keepdims=True)
+        y = y * jax.lax.rsqrt(jnp.square(y).mean(-1, keepdims=True) + self.eps)
+        return _affine(y, self.scale[...], self.bias[...])
+
+
 class InstanceNorm(nnx.Module):
     """(x - mean) / sqrt(var + eps), statistics over space, per sample and channel; no parameters."""
 

@@ -108,6 +108,14 @@ def mix_modes(
     return y.reshape(*modes, b, 2, o)
 
 
+def mix_rows(x: Float[Array, "k n 2 i"], w: Float[Array, "k 2 i o"]) -> Float[Array, "k n 2 o"]:
+    """`mix_modes` for many more rows than channels: the weight, not x, is written out twice."""
+    k, n, _, i = x.shape
+    o = w.shape[-1]
+    block = jnp.stack([w, rotate(w, axis=1)], axis=1)  # [k, (re, im) of x, (re, im) of y, i, o]
+    return _dot(x.reshape(k, n, 2 * i), block.swapaxes(2, 3).reshape(k, 2 * i, 2 * o)).reshape(k, n, 2, o)
+
+
 def _dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike | None = None) -> Float[Array, "..."]:
     """Matrix product, batched over the same leading axes; `dtype` rounds the operands, sums keep their precision."""
     if dtype is None:

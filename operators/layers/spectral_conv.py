@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Inexact
 from spectral.transforms import forward_complex, forward_planes, inverse_complex, inverse_planes
 
 from . import pairs
-from .compat import check_compat
+from .compat import NEURALOP2_RELEASE, check_compat, lowered, modulated
 from .modes import as_modes, mode_window, stored_modes
 from .ranks import Rank
 from .weights import SpectralWeight, make_weight
@@ -41,7 +41,10 @@ class SpectralConv(nnx.Module):
         implementation: "factorized" mixes through the factors, "reconstructed" forms the tensor first, "auto" takes the
             one with fewer multiply-adds for the batch and grid at hand.
         spectral_dtype: "f32", or "bf16" to round the operands of the mixing; the transforms keep their precision.
-        compat: "neuralop2" for the library's window of modes on grids that hold fewer than are stored (`mode_window`).
+        compat: "neuralop2" for the neuraloperator library's window of modes on grids that hold fewer than are stored
+            (`mode_window`), and its modes of complex data: frequencies -S//2 .. -S//2 + n - 1 of the last axis (0 ..
+            n - 1 in one dimension) become 0 .. n - 1, which loses the mean. "neuralop2-release" also moves the
+            frequencies of odd leading axes down by one, as the release 2.0.0 of the package index does.
         rngs: random streams.
 
     Raises:
@@ -49,10 +52,8 @@ class SpectralConv(nnx.Module):
             called, for a wrong number of axes.
 
     Source: Li et al., Fourier Neural Operator for Parametric Partial Differential Equations, 2021, section 4. The
-        weight has E|W|^2 = 2 / (in + out), independent of the mode count, as in the neuraloperator library. That one
-        takes the most negative frequencies of the last axis of complex data (in one dimension those from zero on),
-        which loses the mean, and multiplies its output by (-1)^j along it; here the window is centred on every axis.
-        With `max_n_modes` it does not halve the last axis of its weight, and leaves what is beyond without effect.
+        weight has E|W|^2 = 2 / (in + out), independent of the mode count, as in the neuraloperator library. With
+        `max_n_modes` that one does not halve the last axis of its weight, and leaves what is beyond without effect.
     """
 
     def __init__(
@@ -82,8 +83,6 @@ class SpectralConv(nnx.Module):
                 f'spectral_dtype: got {spectral_dtype!r}, wanted "f32" with separable=True: nothing is mixed'
             )
         self.compat = check_compat(compat)
-        if compat is not None and complex_data:
-            raise ValueError(f"compat: got {compat!r} with complex_data=True, wanted None: its windows lose the mean")
         self.in_channels, self.out_channels, self.complex_data = in_channels, out_channels, complex_data
         self.max_n_modes = as_modes(n_modes if max_n_modes is None else max_n_modes)
         self.n_modes = n_modes
@@ -131,6 +130,12 @@ class SpectralConv(nnx.Module):
         if len(shape) != self.ndim:
             raise ValueError(f"u: got shape {u.shape}, wanted [batch, {self.ndim} spatial axes, channels]")
         target = shape if output_shape is None else tuple(output_shape)
+        release = self.compat == NEURALOP2_RELEASE
+        if release and target != shape and any(s % 2 for s in shape[:-1]):
+            raise ValueError(
+                f"output_shape: got {target} for {shape} with compat={self.compat!r}, wanted the same grid: its change "
+                "of odd grids is not reproduced"
+            )
 
         weight = weight if self.weight is None else self.weight
         if weight is None:
@@ -140,13 +145,16 @@ class SpectralConv(nnx.Module):
         dtype = SPECTRAL_DTYPES[self.spectral_dtype]
         y = weight.mix(x, window, implementation=self.implementation, dtype=dtype)
         re, im = pairs.batch_first(y)
+        if release:
+            re, im = lowered(re, shape), lowered(im, shape)
         if self.bias is not None:
             # A constant is the zero mode: adding it there saves a pass over the field.
-            last = re.shape[-2] // 2 if self.complex_data else 0
+            last = re.shape[-2] // 2 if self.complex_data and not self.compat else 0
             zero = (slice(None), *(k // 2 for k in re.shape[1:-2]), last)
             re = re.at[zero].add(self.bias[...])
         if self.complex_data:
-            return inverse_complex(jax.lax.complex(re, im), target, axes=axes)
+            v = inverse_complex(jax.lax.complex(re, im), target, axes=axes)
+            return modulated(v, re.shape[-2] // 2) if self.compat else v
         return inverse_planes(re, im, target, axes=axes)
 
     def _forward(
@@ -155,5 +163,8 @@ class SpectralConv(nnx.Module):
         """Real and imaginary parts of the coefficients."""
         if not self.complex_data:
             return forward_planes(u, self.n_modes, axes=axes)
+        if self.compat:
+            lowest = -(u.shape[-2] // 2) if self.ndim > 1 else 0
+            u = modulated(u, -lowest - min(self.n_modes[-1], u.shape[-2]) // 2)
         c = forward_complex(u, self.n_modes, axes=axes)
         return c.real, c.imag

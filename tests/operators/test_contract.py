@@ -11,11 +11,12 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import FNO, MGTFNO, TFNO
+from operators import FFNO, FNO, MGTFNO, TFNO
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
 EXAMPLES = {
+    "FFNO": lambda ndim: FFNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "FNO": lambda ndim: FNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "MGTFNO": lambda ndim: MGTFNO(
         2, 3, trunk=functools.partial(FNO, (4,) * ndim, hidden_channels=6, n_layers=1), ndim=ndim, rngs=nnx.Rngs(0)

@@ -186,7 +186,6 @@ def test_modes_may_grow():
         ({"resolution_scaling_factor": [1, 2]}, "resolution_scaling_factor: got"),
         ({"resolution_scaling_factor": -1}, "resolution_scaling_factor: got"),
         ({"resolution_scaling_factor": 2, "compat": "neuralop2"}, "resolution_scaling_factor: got .* wanted None"),
-        ({"complex_data": True, "compat": "neuralop2"}, "compat: got 'neuralop2' with complex_data"),
         ({"max_n_modes": (3, 4)}, "n_modes: got"),
         ({"n_layers": 0}, "n_layers: got 0"),
         ({"positional_embedding": "sinusoidal"}, "positional_embedding: got"),

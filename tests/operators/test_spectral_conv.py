@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import config
 from operator_testing import apply, apply_to, build, sample
 
+from operators.layers.compat import lowered
 from operators.layers.modes import check_modes, mode_window
 from operators.layers.spectral_conv import SpectralConv
 
@@ -155,6 +156,27 @@ def test_window_of_the_library_is_one_below_for_an_odd_part_of_an_even_count():
     assert starts == [4, 4, 0, 0]
     with pytest.raises(ValueError, match="compat: got 'neuralop', wanted"):
         SpectralConv(1, 1, (4, 4), compat="neuralop", rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(("kept", "size"), [(3, 7), (6, 7), (7, 7), (4, 8)])
+def test_the_release_shifts_twice_the_same_way(kept, size):
+    """fftshift of an ascending spectrum, where ifftshift gives NumPy's order."""
+    c = np.random.default_rng(0).normal(size=(2, kept, 3, 1)).astype(np.float32)
+    spectrum = np.zeros((2, size, 3, 1), np.float32)
+    begin = size // 2 - kept // 2
+    spectrum[:, begin : begin + kept] = c
+    got = np.asarray(lowered(jnp.asarray(c), (size, 4)))
+    if size % 2 == 0:
+        np.testing.assert_array_equal(got, c)
+    else:
+        np.testing.assert_array_equal(np.fft.ifftshift(got, 1), np.fft.fftshift(spectrum, 1))
+
+
+def test_other_grids_of_the_release_are_refused():
+    conv = make(1, 1, (4, 4), compat="neuralop2-release")
+    assert apply_to(conv, sample(1, 8, 9, 1), (10, 12)).shape == (1, 10, 12, 1)
+    with pytest.raises(ValueError, match=r"output_shape: got \(10, 12\) for \(9, 8\).* wanted the same grid"):
+        conv(sample(1, 9, 8, 1), (10, 12))
 
 
 def test_window_refuses_more_modes_than_stored():
