@@ -3,5 +3,6 @@
 from .fno import FNO
 from .mgtfno import MGTFNO
 from .tfno import TFNO
+from .uno import UNO
 
-__all__ = ["FNO", "MGTFNO", "TFNO"]
+__all__ = ["FNO", "MGTFNO", "TFNO", "UNO"]

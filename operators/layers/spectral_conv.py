@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Inexact
 from spectral.transforms import forward_complex, forward_planes, inverse_complex, inverse_planes
 
 from . import pairs
-from .compat import check_compat
+from .by_position import place
+from .compat import NEURALOP2, check_compat
 from .modes import as_modes, mode_window, stored_modes
 from .ranks import Rank
 from .weights import SpectralWeight, make_weight
@@ -41,7 +42,8 @@ class SpectralConv(nnx.Module):
         implementation: "factorized" mixes through the factors, "reconstructed" forms the tensor first, "auto" takes the
             one with fewer multiply-adds for the batch and grid at hand.
         spectral_dtype: "f32", or "bf16" to round the operands of the mixing; the transforms keep their precision.
-        compat: "neuralop2" for the library's window of modes on grids that hold fewer than are stored (`mode_window`).
+        compat: "neuralop2" for the library's window of modes on grids that hold fewer than are stored (`mode_window`),
+            and its change of grid (`by_position`).
         rngs: random streams.
 
     Raises:
@@ -147,6 +149,8 @@ class SpectralConv(nnx.Module):
             re = re.at[zero].add(self.bias[...])
         if self.complex_data:
             return inverse_complex(jax.lax.complex(re, im), target, axes=axes)
+        if self.compat == NEURALOP2 and target != shape:
+            return place(re, im, shape, target)
         return inverse_planes(re, im, target, axes=axes)
 
     def _forward(
