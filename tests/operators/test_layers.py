@@ -98,7 +98,7 @@ def test_padding_and_cropping(mode, padded):
     u = sample(1, 20, 10, 2)
     x = padding.pad(u)
     assert x.shape[1:-1] == padding.padded_shape((20, 10)) == padded
-    np.testing.assert_array_equal(plan_grids((20, 10), ((1, 1),), padding).crop(x), u)
+    np.testing.assert_array_equal(plan_grids((20, 10), ((1.0, 1.0),), padding).crop(x), u)
     assert float(jnp.abs(x).sum()) == pytest.approx(float(jnp.abs(u).sum()), rel=1e-6)
 
 
