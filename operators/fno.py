@@ -59,8 +59,8 @@ class FNO(Operator):
             `SpectralConv`: max_n_modes, separable, factorization, rank, implementation, spectral_dtype; and of both,
             compat: "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
             blocks apply norm and activation twice; the channel MLP has a GELU whatever `non_linearity` is; a grid
-            with an odd number of modes, fewer than the even number stored, pairs them with the rows one below; functions
-            are carried to another grid by position, see `layers.by_position`.
+            with an odd number of modes, fewer than the even number stored, pairs them with the rows one below;
+            functions are carried to another grid by position, see `layers.by_position`.
 
     Raises:
         ValueError: for names, counts or ratios that make no operator; the message says what was wanted.

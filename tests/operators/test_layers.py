@@ -11,9 +11,9 @@ from scipy.special import erf
 from operators.layers.activations import gelu
 from operators.layers.channel_mlp import ChannelMLP
 from operators.layers.embeddings import GridEmbedding
+from operators.layers.grid_plan import plan_grids
 from operators.layers.linear import Linear
 from operators.layers.norms import GroupNorm, InstanceNorm, make_norm
-from operators.layers.grid_plan import plan_grids
 from operators.layers.padding import DomainPadding
 from operators.layers.skips import Identity, SoftGating, make_skip
 

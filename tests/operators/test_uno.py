@@ -37,7 +37,7 @@ def field(*shape: int) -> np.ndarray:
 def unit_weights(network: UNO) -> UNO:
     """Channels pass every block's convolution as they are."""
     for block in network.blocks:
-        re = jnp.broadcast_to(jnp.eye(4), block.conv.weight.tensor.shape[:-3] + (4, 4))
+        re = jnp.broadcast_to(jnp.eye(4), (*block.conv.weight.tensor.shape[:-3], 4, 4))
         block.conv.weight.tensor[...] = jnp.stack([re, 0 * re], axis=-3)
         block.conv.bias[...] = jnp.zeros(4)
     return network

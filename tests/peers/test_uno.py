@@ -51,8 +51,9 @@ def draw(index: int) -> tuple[tuple[int, ...], dict]:
     grid = tuple(int(n) for n in rng.integers(low, high, d))
     options["uno_n_modes"] = [[int(n) for n in rng.integers(2, 6 if d < 3 else 4, d)] for _ in range(layers)]
     options["uno_out_channels"] = [int(n) for n in rng.integers(3, 6, layers)]
-    down, up = [0.5, 1.0] if d > 1 and index % 2 else [0.5] * 2, [2.0, 1.0] if d > 1 and index % 2 else [2.0] * 2
-    options["uno_scalings"] = [[1.0] * d, (down + [0.5])[:d], *[[1.0] * d] * (layers - 3), (up + [2.0])[:d]]
+    middle = 1.0 if index % 2 else 2.0  # axes that do not change beside axes that do
+    up = [2.0, middle, 2.0][:d]
+    options["uno_scalings"] = [[1.0] * d, [1 / f for f in up], *[[1.0] * d] * (layers - 3), up]
     options["uno_scalings"][-1] = [f * options["end"] for f in options["uno_scalings"][-1]]
     del options["end"]
     padding = options.pop("padding")
