@@ -84,8 +84,8 @@ class UNO(Operator):
         projection_channels: int = 256,
         n_layers: int = 4,
         positional_embedding: str | None = "grid",
-        horizontal_skips_map: Mapping[int, int] | None = None,
-        horizontal_skip: str = "linear",
+        horizontal_skips_map: Mapping[int | str, int] | None = None,
+        horizontal_skip: str | None = "linear",
         channel_mlp_skip: str | None = "linear",
         non_linearity: str | Callable = "gelu",
         domain_padding: int | float | Sequence[int | float] | None = None,
@@ -201,14 +201,14 @@ class UNO(Operator):
 def _check_count(name: str, values: Sequence[Any], n_layers: int) -> None:
     if n_layers < 1:
         raise ValueError(f"n_layers: got {n_layers}, wanted at least 1")
-    if isinstance(values, int | float | str) or len(values) != n_layers:
+    if len(values) != n_layers:
         raise ValueError(
             f"{name}: got {values}, wanted a list of n_layers={n_layers} entries, one for every block; change it or "
             "n_layers"
         )
 
 
-def _sources(skips: Mapping[int, int] | None, n_layers: int) -> tuple[int | None, ...]:
+def _sources(skips: Mapping[int | str, int] | None, n_layers: int) -> tuple[int | None, ...]:
     """For every block the one that a skip leads from, or None."""
     if skips is None:
         skips = {n_layers - 1 - layer: layer for layer in range(n_layers // 2)}
