@@ -4,5 +4,6 @@ from .ffno import FFNO
 from .fno import FNO
 from .mgtfno import MGTFNO
 from .tfno import TFNO
+from .uno import UNO
 
-__all__ = ["FFNO", "FNO", "MGTFNO", "TFNO"]
+__all__ = ["FFNO", "FNO", "MGTFNO", "TFNO", "UNO"]

@@ -38,11 +38,23 @@ class Operator(nnx.Module):
         """
 
     def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to *train* on a grid that cannot hold the operator's `n_modes`, with its `padding` if it has any.
+        """Refuse to *train* on a grid where a layer's input or output cannot hold its modes.
 
         Raises:
             ValueError: see `layers.modes.check_modes`.
         """
+        for name, n_modes, grid in self.mode_grids(shape):
+            check_modes(n_modes, grid, name=name)
+
+    def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """Counts of modes by the name of their argument, each with a grid that has to hold them.
+
+        Here the operator's `n_modes`, if it has any, on the grid of the input with the operator's `padding`.
+
+        Args:
+            shape: grid of the input.
+        """
         n_modes, padding = getattr(self, "n_modes", None), getattr(self, "padding", None)
-        if n_modes is not None:
-            check_modes(n_modes, shape if padding is None else padding.padded_shape(shape))
+        if n_modes is None:
+            return []
+        return [("n_modes", n_modes, shape if padding is None else padding.padded_shape(shape))]

@@ -6,17 +6,18 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from spectral.filters import resize
-
 from .base import Operator
 from .layers.activations import as_activation
 from .layers.axis_conv import AxisConv
+from .layers.batches import flatten
 from .layers.channel_mlp import ChannelMLP
 from .layers.embeddings import GridEmbedding
+from .layers.grid_plan import plan_grids
 from .layers.linear import Linear
 from .layers.modes import as_modes
 from .layers.norms import LayerNorm
 from .layers.padding import DomainPadding
+from .layers.resample import resample
 
 
 class FFNO(Operator):
@@ -124,25 +125,19 @@ class FFNO(Operator):
 
         Another `output_shape` is that of the last layer, whose input is carried there by signed frequency.
         """
-        if u.ndim < self.ndim + 1 or u.shape[-1] != self.in_channels:
-            raise ValueError(
-                f"u: got shape {u.shape}, wanted [*batch, {self.ndim} spatial axes, {self.in_channels} channels]"
-            )
-        batch, shape = u.shape[: -self.ndim - 1], u.shape[-self.ndim - 1 : -1]
-        target = shape if output_shape is None else tuple(output_shape)
-        x = u.reshape(-1, *u.shape[-self.ndim - 1 :])
+        x = flatten(u, self.ndim, self.in_channels)
+        batch, shape = u.shape[: -self.ndim - 1], x.shape[1:-1]
+        grids = plan_grids(shape, ((1.0,) * self.ndim,), self.padding, output_shape)
         x = self.lifting(x if self.embedding is None else self.embedding(x))
         if self.padding is not None:
             x = self.padding.pad(x)
         run = jax.checkpoint(_layer) if self.remat else _layer
         for layer, mlp in enumerate(self.mlps):
-            if layer == len(self.mlps) - 1 and target != shape:
-                inner = target if self.padding is None else self.padding.carried(shape, target)
-                x = resize(x, inner, axes=tuple(range(1, self.ndim + 1)))
+            if layer == len(self.mlps) - 1:
+                x = resample(x, grids.inner[-1])
             conv = self.convs[layer % len(self.convs)]
             x = x + run(conv, mlp, None if self.norms is None else self.norms[layer], x)
-        if self.padding is not None:
-            x = self.padding.crop(x, shape, target)
+        x = grids.crop(x)
         for linear in self.projection:
             x = linear(x)
         return x.reshape(*batch, *x.shape[1:])

@@ -11,14 +11,16 @@ from jaxtyping import Array, Float, Inexact, Int
 
 from .base import Operator
 from .layers.activations import as_activation
+from .layers.batches import flatten, flatten_embedding
 from .layers.channel_mlp import ChannelMLP
 from .layers.complex_valued import of_data
 from .layers.embeddings import GridEmbedding
 from .layers.fno_block import FNOBlock
+from .layers.grid_plan import GridPlan, plan_grids, plan_grids_in_turn
 from .layers.modes import as_modes, stored_modes
 from .layers.padding import DomainPadding
 from .layers.ranks import Rank
-from .layers.scaling import Scaling, as_factors, scaled
+from .layers.scaling import Scaling, as_factors
 from .layers.weights import JointWeight, SpectralWeight, make_joint_weight
 
 
@@ -57,8 +59,9 @@ class FNO(Operator):
             compat: "neuralop2" for the numerics of the PyTorch library 2.0 where ours differ: without a channel MLP its
             blocks apply norm and activation twice; the channel MLP has a GELU whatever `non_linearity` is; a grid
             with an odd number of modes, fewer than the even number stored, pairs them with the rows one below; complex
-            data have other modes on the last axis. "neuralop2-release" for those of the release 2.0.0 of the package
-            index, which on odd leading axes is yet another function (`SpectralConv`).
+            data have other modes on the last axis; functions are carried to another grid by position, see
+            `layers.by_position`. "neuralop2-release" for those of the release 2.0.0 of the package index, which on odd
+            leading axes is yet another function (`SpectralConv`).
 
     Raises:
         ValueError: for names, counts or ratios that make no operator; the message says what was wanted.
@@ -101,7 +104,7 @@ class FNO(Operator):
         if positional_embedding not in ("grid", None):
             raise ValueError(f'positional_embedding: got {positional_embedding!r}, wanted "grid" or None')
         self.scaling = as_factors(resolution_scaling_factor, self.ndim, n_layers)
-        self._check(n_layers, block_options)
+        self._check(n_layers)
 
         self.embedding = GridEmbedding(self.ndim) if positional_embedding == "grid" else None
         self.padding = (
@@ -121,13 +124,8 @@ class FNO(Operator):
         self.joint = _joint_weight(self.blocks, **block_options) if joint_factorization else None
         self.projection = of_data(ChannelMLP(hidden_channels, out_channels, narrow, **shared), complex_data)
 
-    def _check(self, n_layers: int, block_options: dict[str, Any]) -> None:
+    def _check(self, n_layers: int) -> None:
         """Refuse options that exclude each other."""
-        if self.scaling is not None and block_options.get("compat") is not None:
-            raise ValueError(
-                f"resolution_scaling_factor: got {self.scaling} with compat={block_options['compat']!r}, wanted None: "
-                "the change of grid that it stands for is not reproduced"
-            )
         if self.scan_layers and (n_layers < 3 or self.scaling is not None):
             raise ValueError(
                 f"scan_layers: got True with n_layers={n_layers} and resolution_scaling_factor={self.scaling}, wanted "
@@ -144,17 +142,21 @@ class FNO(Operator):
         for block in self.blocks:
             block.conv.n_modes = n_modes
 
-    def grids(self, shape: tuple[int, ...], output_shape: tuple[int, ...] | None = None) -> list[tuple[int, ...]]:
-        """The grid after every block, without padding, for an input on `shape`.
+    def grids(self, shape: tuple[int, ...], output_shape: tuple[int, ...] | None = None) -> GridPlan:
+        """The grids after every block for an input on `shape`, and where the output lies on the last.
 
         Args:
             shape: grid of the input.
-            output_shape: grid of the last block's output, where another one is wanted than follows from the factors.
+            output_shape: grid of the output, where another one is wanted than follows from the factors.
         """
-        found = [shape]
-        for layer in range(len(self.blocks)):
-            found.append(found[-1] if self.scaling is None else scaled(found[-1], self.scaling[layer]))
-        return found[1:] if output_shape is None else [*found[1:-1], tuple(output_shape)]
+        plan = plan_grids_in_turn if self.blocks[0].compat else plan_grids
+        factors = self.scaling or ((1.0,) * self.ndim,) * len(self.blocks)
+        return plan(shape, factors, self.padding, output_shape)
+
+    def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """See `Operator.mode_grids`."""
+        plan = self.grids(shape)
+        return [("n_modes", self.n_modes, grid) for grid in dict.fromkeys((plan.entry, *plan.inner))]
 
     def __call__(
         self,
@@ -169,33 +171,20 @@ class FNO(Operator):
             output_shape: grid of the output, by default that of the input.
             embedding: [e] for all samples or [*b, e]; what the adaptive instance norm depends on, with that norm only.
         """
-        if u.ndim < self.ndim + 1 or u.shape[-1] != self.in_channels:
-            raise ValueError(
-                f"u: got shape {u.shape}, wanted [*batch, {self.ndim} spatial axes, {self.in_channels} channels]"
-            )
-        if embedding is not None and not self.blocks[0].adaptive:
-            raise ValueError('embedding: got one, wanted none: it is for norm="ada_in"')
-        if jnp.iscomplexobj(u) != self.complex_data:
-            wanted = "complex" if self.complex_data else "real"
-            raise ValueError(f"u: got {u.dtype}, wanted {wanted} numbers with complex_data={self.complex_data}")
-        batch, shape = u.shape[: -self.ndim - 1], u.shape[-self.ndim - 1 : -1]
-        x = u.reshape(-1, *u.shape[-self.ndim - 1 :])
-        if embedding is not None and embedding.ndim > 1:
-            embedding = embedding.reshape(-1, embedding.shape[-1])
+        x = flatten(u, self.ndim, self.in_channels, complex_data=self.complex_data)
+        embedding = flatten_embedding(embedding, self.blocks[0].adaptive)
+        batch, shape = u.shape[: -self.ndim - 1], x.shape[1:-1]
         if self.embedding is not None:
             x = self.embedding(x)
         x = self.lifting(x)
         if self.padding is not None:
             x = self.padding.pad(x)
         grids = self.grids(shape, output_shape)
-        inner = [grid if self.padding is None else self.padding.carried(shape, grid) for grid in grids]
         if self.scan_layers:
             x = self._scan(x, embedding)
         for layer in range(len(self.blocks) - 1 if self.scan_layers else 0, len(self.blocks)):
-            x = self._apply(self.blocks[layer], layer, x, inner[layer], embedding)
-        if self.padding is not None:
-            x = self.padding.crop(x, shape, grids[-1])
-        y = self.projection(x)
+            x = self._apply(self.blocks[layer], layer, x, grids.inner[layer], embedding)
+        y = self.projection(grids.crop(x))
         return y.reshape(*batch, *y.shape[1:])
 
     def _apply(

@@ -1,4 +1,4 @@
-"""Names, shapes and axis orders that the PyTorch library gives to the parameters of an FNO."""
+"""Names, shapes and axis orders that the PyTorch library gives to the parameters of an FNO or UNO."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +11,7 @@ from flax import nnx
 from ..fno import FNO
 from ..layers.channel_mlp import ChannelMLP
 from ..layers.complex_valued import ComplexValued
+from ..layers.fno_block import FNOBlock
 from ..layers.linear import Linear
 from ..layers.norms import AdaIN, BatchNorm, GroupNorm
 from ..layers.skips import SoftGating
@@ -29,6 +30,7 @@ from ..layers.weights import (
     TuckerWeight,
 )
 from ..tfno import TFNO
+from ..uno import UNO
 
 COUNT = "num_batches_tracked"
 
@@ -70,7 +72,7 @@ class Entry:
 
 
 def entries(operator: nnx.Module) -> dict[str, Entry]:
-    """Every parameter of an FNO, TFNO or SpectralConv by the library's name for it.
+    """Every parameter of an FNO, TFNO, UNO or SpectralConv by the library's name for it.
 
     Raises:
         ValueError: for another module, or one with a parameter that the library does not have.
@@ -79,8 +81,10 @@ def entries(operator: nnx.Module) -> dict[str, Entry]:
         found = dict(_of_convolution(operator))
     elif isinstance(operator, FNO | TFNO):
         found = dict(_of_fno(operator.trunk if isinstance(operator, TFNO) else operator))
+    elif isinstance(operator, UNO):
+        found = dict(_of_uno(operator))
     else:
-        raise ValueError(f"operator: got {type(operator).__name__}, wanted an FNO, a TFNO or a SpectralConv")
+        raise ValueError(f"operator: got {type(operator).__name__}, wanted an FNO, a TFNO, a UNO or a SpectralConv")
     known = {id(entry.parameter) for entry in found.values()}
     unknown = [path for path, leaf in nnx.iter_graph(operator) if isinstance(leaf, nnx.Param) and id(leaf) not in known]
     if unknown:
@@ -95,15 +99,28 @@ Entries = Iterator[tuple[str, Entry]]
 def _of_fno(fno: FNO) -> Entries:
     yield from _under("lifting", _of_layer(_of_mlp, fno.lifting))
     for layer, block in enumerate(fno.blocks):
-        yield from _under(f"fno_blocks.convs.{layer}", _of_convolution(block.conv))
-        yield from _under(f"fno_blocks.fno_skips.{layer}", _of_layer(_of_skip, block.fno_skip, fno.ndim))
-        if block.use_channel_mlp:
-            yield from _under(f"fno_blocks.channel_mlp.{layer}", _of_layer(_of_mlp, block.channel_mlp))
-            skip = _of_layer(_of_skip, block.channel_mlp_skip, fno.ndim)
-            yield from _under(f"fno_blocks.channel_mlp_skips.{layer}", skip)
-        for index, norm in enumerate((block.norm, getattr(block, "channel_mlp_norm", None))):
-            yield from _under(f"fno_blocks.norm.{2 * layer + index}", _of_layer(_of_norm, norm))
+        yield from _under("fno_blocks", _of_block(block, layer, fno.ndim))
     yield from _under("projection", _of_layer(_of_mlp, fno.projection))
+
+
+def _of_uno(uno: UNO) -> Entries:
+    yield from _under("lifting", _of_mlp(uno.lifting))
+    for layer, block in enumerate(uno.blocks):
+        # Theirs are networks of one block each.
+        yield from _under(f"fno_blocks.{layer}", _of_block(block, 0, uno.ndim))
+    for source, skip in uno.horizontal_skips.items():
+        yield from _under(f"horizontal_skips.{source}", _of_skip(skip, uno.ndim))
+    yield from _under("projection", _of_mlp(uno.projection))
+
+
+def _of_block(block: FNOBlock, layer: int, ndim: int) -> Entries:
+    yield from _under(f"convs.{layer}", _of_convolution(block.conv))
+    yield from _under(f"fno_skips.{layer}", _of_layer(_of_skip, block.fno_skip, ndim))
+    if block.use_channel_mlp:
+        yield from _under(f"channel_mlp.{layer}", _of_layer(_of_mlp, block.channel_mlp))
+        yield from _under(f"channel_mlp_skips.{layer}", _of_layer(_of_skip, block.channel_mlp_skip, ndim))
+    for index, norm in enumerate((block.norm, getattr(block, "channel_mlp_norm", None))):
+        yield from _under(f"norm.{2 * layer + index}", _of_layer(_of_norm, norm))
 
 
 def _under(prefix: str, found: Entries) -> Entries:

@@ -1,5 +1,6 @@
 """Weights from and to the PyTorch library neuraloperator, as NumPy arrays; torch is not needed."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from jax.typing import DTypeLike
 
 from .layout import COUNT, Entry, as_arrays, as_complex, entries
 from .older import modernise
+
+_NORM = re.compile(r"fno_blocks\.(\d+\.)?norm\.")
 
 
 def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, dtype: DTypeLike | None = None) -> None:
@@ -25,7 +28,7 @@ def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, 
     then, or absent with one mode less on that axis.
 
     Args:
-        operator: FNO, TFNO or SpectralConv, built with the options of the checkpoint; may be abstract
+        operator: FNO, TFNO, UNO or SpectralConv, built with the options of the checkpoint; may be abstract
             (`nnx.eval_shape`).
         state_dict: arrays, or tensors that NumPy can read (on the CPU, detached), by the library's names.
         dtype: of the parameters; by default the one they have.
@@ -60,7 +63,7 @@ def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, 
 
 
 def to_neuraloperator(operator: nnx.Module) -> dict[str, np.ndarray]:
-    """The parameters of an FNO, TFNO or SpectralConv as a state dict of neuraloperator 2.0.
+    """The parameters of an FNO, TFNO, UNO or SpectralConv as a state dict of neuraloperator 2.0.
 
     `model.load_state_dict({name: torch.from_numpy(value) for name, value in to_neuraloperator(operator).items()})`
     fills the library's model of the same options.
@@ -95,7 +98,7 @@ def _kind(shape: tuple[int, ...], is_complex: bool) -> str:
 def _advice(arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Entry]) -> str:
     """What to change."""
     missing, extra = wanted.keys() - arrays, arrays.keys() - wanted
-    if extra and not missing and all(name.startswith("fno_blocks.norm.") for name in extra):
+    if extra and not missing and all(_NORM.match(name) for name in extra):
         return 'Without a channel MLP the library still has a second norm: build the operator with compat="neuralop2".'
     if any(name.endswith("weight.tensor") for name in extra):
         return "The spectral weights are dense, or corners of a spectrum: build the operator with factorization=None."

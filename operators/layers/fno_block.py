@@ -7,12 +7,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Inexact
 
-from spectral.filters import resize
-
 from .activations import gelu
 from .channel_mlp import ChannelMLP
 from .complex_valued import componentwise, of_data
 from .norms import make_norm
+from .resample import resample
 from .skips import make_skip
 from .spectral_conv import SpectralConv
 from .weights import SpectralWeight
@@ -28,8 +27,9 @@ class FNOBlock(nnx.Module):
     last block has no sigma in the middle. Without the channel MLP it ends after K x' + S x'.
 
     Args:
-        channels: channel count, in and out.
+        channels: channel count, in and (without out_channels) out.
         n_modes: modes per axis, both signs counted.
+        out_channels: channel count of u and v, where it is another one; skips that mix nothing keep the channels.
         activate: whether sigma is applied; False in the last block.
         non_linearity: sigma of the block; the MLP inside has the same.
         preactivation: whether norm and sigma come before the convolution.
@@ -42,8 +42,8 @@ class FNOBlock(nnx.Module):
         channel_mlp_skip: T: "linear", "soft-gating", "identity" or None.
         fno_skip: S, likewise.
         complex_data: x is complex: pointwise layers and norms become `ComplexValued`, sigma and tanh act on Re and Im.
-        compat: "neuralop2" or "neuralop2-release" applies the second norm and sigma also without the MLP, has a GELU
-            inside the MLP whatever sigma is, and the library's modes (`SpectralConv`).
+        compat: "neuralop2" or "neuralop2-release" has the second norm and sigma also without the MLP, a GELU inside it
+            whatever sigma is, and the library's modes and change of grid (`SpectralConv`, `by_position`).
         rngs: random streams.
         **convolution: every other option of `SpectralConv`.
 
@@ -58,6 +58,7 @@ class FNOBlock(nnx.Module):
         channels: int,
         n_modes: int | Sequence[int],
         *,
+        out_channels: int | None = None,
         activate: bool,
         non_linearity: Callable,
         preactivation: bool = False,
@@ -79,25 +80,27 @@ class FNOBlock(nnx.Module):
         self.activate, self.non_linearity = activate, non_linearity
         self.preactivation, self.stabilizer = preactivation, stabilizer
         self.adaptive = norm == "ada_in"
+        out_channels = channels if out_channels is None else out_channels
+        self.compat = compat
         self.conv = SpectralConv(
-            channels, channels, n_modes, complex_data=complex_data, compat=compat, rngs=rngs, **convolution
+            channels, out_channels, n_modes, complex_data=complex_data, compat=compat, rngs=rngs, **convolution
         )
 
         def layer(make: Callable, *args: Any, **options: Any) -> Any:
             return of_data(make(*args, **options, rngs=rngs), complex_data)
 
         of_norm = {"groups": norm_groups, "features": ada_in_features}
-        self.norm = layer(make_norm, norm, channels, **of_norm)
-        self.fno_skip = layer(make_skip, fno_skip, channels, channels)
+        self.norm = layer(make_norm, norm, channels if preactivation else out_channels, **of_norm)
+        self.fno_skip = layer(make_skip, fno_skip, channels, out_channels)
         self.use_channel_mlp = use_channel_mlp
         if use_channel_mlp:
-            hidden = round(channels * channel_mlp_expansion)
+            hidden = round(out_channels * channel_mlp_expansion)
             inner = gelu if compat else non_linearity
-            self.channel_mlp = layer(ChannelMLP, channels, channels, hidden, non_linearity=inner)
-            self.channel_mlp_skip = layer(make_skip, channel_mlp_skip, channels, channels)
+            self.channel_mlp = layer(ChannelMLP, out_channels, out_channels, hidden, non_linearity=inner)
+            self.channel_mlp_skip = layer(make_skip, channel_mlp_skip, channels, out_channels)
         self.has_second_half = use_channel_mlp or compat is not None
         if self.has_second_half:
-            self.channel_mlp_norm = layer(make_norm, norm, channels, **of_norm)
+            self.channel_mlp_norm = layer(make_norm, norm, out_channels, **of_norm)
 
     def __call__(
         self,
@@ -105,7 +108,7 @@ class FNOBlock(nnx.Module):
         output_shape: tuple[int, ...] | None = None,
         embedding: Float[Array, "*b e"] | None = None,
         weight: SpectralWeight | None = None,
-    ) -> Inexact[Array, "b *outspace c"]:
+    ) -> Inexact[Array, "b *outspace co"]:
         """Apply the block.
 
         Args:
@@ -117,10 +120,7 @@ class FNOBlock(nnx.Module):
         if self.preactivation:
             x = self._normalise(self.norm, self._sigma(x), embedding)
         y = self.conv(componentwise(jnp.tanh, x) if self.stabilizer else x, output_shape, weight)
-        if y.shape != x.shape:
-            # The skips carry the input to the new grid as the trigonometric polynomial that the convolution sees.
-            axes = tuple(range(1, x.ndim - 1))
-            x = componentwise(lambda part: resize(part, y.shape[1:-1], axes=axes), x)
+        x = resample(x, y.shape[1:-1], self.compat)
         u = y if self.preactivation else self._normalise(self.norm, y, embedding)
         if self.fno_skip is not None:
             u = u + self.fno_skip(x)
@@ -131,7 +131,7 @@ class FNOBlock(nnx.Module):
         return self._second_half(u, x, embedding) if self.has_second_half else u
 
     def _second_half(
-        self, u: Inexact[Array, "b *space c"], x: Inexact[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
+        self, u: Inexact[Array, "b *space c"], x: Inexact[Array, "b *space ci"], embedding: Float[Array, "*b e"] | None
     ) -> Inexact[Array, "b *space c"]:
         v = self._normalise(self.channel_mlp_norm, u, embedding) if self.preactivation else u
         if self.use_channel_mlp:

@@ -57,7 +57,7 @@ def mode_window(
     return tuple(slice(start, start + k) for start, k in zip(starts, kept, strict=True))
 
 
-def check_modes(n_modes: int | Sequence[int], shape: Sequence[int]) -> None:
+def check_modes(n_modes: int | Sequence[int], shape: Sequence[int], *, name: str = "n_modes") -> None:
     """Refuse to *train* a layer on a grid that cannot hold its modes.
 
     Calling a trained layer on a coarser grid is fine: it then uses the window of modes that exist there. Training
@@ -67,6 +67,7 @@ def check_modes(n_modes: int | Sequence[int], shape: Sequence[int]) -> None:
     Args:
         n_modes: mode counts of the operator, both signs counted.
         shape: points per axis of the training grid, with domain padding if there is any.
+        name: of the mode counts, in errors.
 
     Raises:
         ValueError: when an axis cannot hold its modes, with the largest count that it can.
@@ -74,11 +75,11 @@ def check_modes(n_modes: int | Sequence[int], shape: Sequence[int]) -> None:
     modes, shape = as_modes(n_modes), tuple(shape)
     if len(modes) != len(shape):
         raise ValueError(
-            f"n_modes: got {modes} for a grid of shape {shape}, wanted one count per axis; give {len(shape)} counts"
+            f"{name}: got {modes} for a grid of shape {shape}, wanted one count per axis; give {len(shape)} counts"
         )
     allowed = tuple(min(n, s if s % 2 else s - 1) for n, s in zip(modes, shape, strict=True))
     if any(2 * (n // 2) >= s for n, s in zip(modes, shape, strict=True)):
         raise ValueError(
-            f"n_modes: got {modes} on a grid of shape {shape}, wanted frequencies up to n//2 below the Nyquist "
-            f"frequency S/2 of every axis; use at most n_modes={allowed}, or a finer grid"
+            f"{name}: got {modes} on a grid of shape {shape}, wanted frequencies up to n//2 below the Nyquist "
+            f"frequency S/2 of every axis; use at most {name}={allowed}, or a finer grid"
         )

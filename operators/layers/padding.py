@@ -49,11 +49,7 @@ class DomainPadding(nnx.Module):
         padded = self.padded_shape(shape)
         return tuple(round(p * t / s) for p, s, t in zip(padded, shape, target, strict=True))
 
-    def crop(
-        self, u: Inexact[Array, "b *padded c"], shape: tuple[int, ...], target: tuple[int, ...]
-    ) -> Inexact[Array, "b *space c"]:
-        """The part without padding of a function that was padded on `shape`, and has been carried to `target` since."""
+    def begin(self, shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+        """First point without padding of a function that was padded on `shape`, and carried to `target` since."""
         sizes = zip(target, shape, self.widths(shape), strict=True)
-        begins = [round(before * t / s) for t, s, (before, _) in sizes]
-        inner = [slice(begin, begin + t) for begin, t in zip(begins, target, strict=True)]
-        return u[(slice(None), *inner)]
+        return tuple(round(before * t / s) for t, s, (before, _) in sizes)

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Inexact
 from spectral.transforms import forward_complex, forward_planes, inverse_complex, inverse_planes
 
 from . import pairs
-from .compat import NEURALOP2_RELEASE, check_compat, lowered, modulated
+from .by_position import place
+from .compat import NEURALOP2, NEURALOP2_RELEASE, check_compat, lowered, modulated
 from .modes import as_modes, mode_window, stored_modes
 from .ranks import Rank
 from .weights import SpectralWeight, make_weight
@@ -42,9 +43,10 @@ class SpectralConv(nnx.Module):
             one with fewer multiply-adds for the batch and grid at hand.
         spectral_dtype: "f32", or "bf16" to round the operands of the mixing; the transforms keep their precision.
         compat: "neuralop2" for the neuraloperator library's window of modes on grids that hold fewer than are stored
-            (`mode_window`), and its modes of complex data: frequencies -S//2 .. -S//2 + n - 1 of the last axis (0 ..
-            n - 1 in one dimension) become 0 .. n - 1, which loses the mean. "neuralop2-release" also moves the
-            frequencies of odd leading axes down by one, as the release 2.0.0 of the package index does.
+            (`mode_window`), its change of grid (`by_position`), and its modes of complex data: frequencies -S//2 ..
+            -S//2 + n - 1 of the last axis (0 .. n - 1 in one dimension) become 0 .. n - 1, which loses the mean.
+            "neuralop2-release" also moves the frequencies of odd leading axes down by one, as the release 2.0.0 of the
+            package index does.
         rngs: random streams.
 
     Raises:
@@ -131,10 +133,11 @@ class SpectralConv(nnx.Module):
             raise ValueError(f"u: got shape {u.shape}, wanted [batch, {self.ndim} spatial axes, channels]")
         target = shape if output_shape is None else tuple(output_shape)
         release = self.compat == NEURALOP2_RELEASE
-        if release and target != shape and any(s % 2 for s in shape[:-1]):
+        odd = release and any(s % 2 for s in shape[:-1])
+        if target != shape and (odd or (self.compat and self.complex_data)):
             raise ValueError(
                 f"output_shape: got {target} for {shape} with compat={self.compat!r}, wanted the same grid: its change "
-                "of odd grids is not reproduced"
+                "of odd grids, and that of complex data, are not reproduced"
             )
 
         weight = weight if self.weight is None else self.weight
@@ -155,6 +158,8 @@ class SpectralConv(nnx.Module):
         if self.complex_data:
             v = inverse_complex(jax.lax.complex(re, im), target, axes=axes)
             return modulated(v, re.shape[-2] // 2) if self.compat else v
+        if self.compat and target != shape:
+            return place(re, im, shape, target, real_last=self.compat == NEURALOP2)
         return inverse_planes(re, im, target, axes=axes)
 
     def _forward(

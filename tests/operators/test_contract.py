@@ -11,7 +11,7 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import FFNO, FNO, MGTFNO, TFNO
+from operators import FFNO, FNO, MGTFNO, TFNO, UNO
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
@@ -22,6 +22,16 @@ EXAMPLES = {
         2, 3, trunk=functools.partial(FNO, (4,) * ndim, hidden_channels=6, n_layers=1), ndim=ndim, rngs=nnx.Rngs(0)
     ),
     "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
+    "UNO": lambda ndim: UNO(
+        *(2, 3, 6),
+        n_layers=2,
+        uno_out_channels=(5, 4),
+        uno_n_modes=((4,) * ndim,) * 2,
+        uno_scalings=(0.5, 2),
+        lifting_channels=8,
+        projection_channels=8,
+        rngs=nnx.Rngs(0),
+    ),
 }
 
 

@@ -99,18 +99,6 @@ def corrected(monkeypatch):
         monkeypatch.setattr(torch.fft, name, functools.partial(shifted, getattr(torch.fft, name)))
 
 
-@pytest.fixture
-def precision(request, monkeypatch):
-    """A dtype for both sides. The library asks for `torch.cfloat` whatever its weights are."""
-    if request.param is np.float64:
-        monkeypatch.setattr(torch, "cfloat", torch.cdouble)
-        monkeypatch.setattr(apply_complex, "__defaults__", (torch.cdouble,))
-        torch.set_default_dtype(torch.float64)
-    with jax.enable_x64(request.param is np.float64):
-        yield request.param
-    torch.set_default_dtype(torch.float32)
-
-
 def random_weights(operator: nnx.Module, dtype, seed: int) -> None:
     """Away from the initial ones and zeros of scales and biases, which would hide a mistake."""
     rng = np.random.default_rng(seed)
