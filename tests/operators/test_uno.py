@@ -97,7 +97,7 @@ def test_resolutions_agree(padding):
     """Only activations and the padding's edges alias: the difference falls with resolution."""
     options = {"positional_embedding": None, "domain_padding": padding, "uno_n_modes": ((6,), (5,), (6,))}
     network = build(lambda: uno(3, scalings=(0.5, 1, 2), **options), scale=0.3)
-    outputs = {n: np.asarray(apply(network, field(n))) for n in (32, 64, 128)}
+    outputs = {n: np.asarray(apply(network, 4 * field(n))) for n in (32, 64, 128)}
     differences = [np.linalg.norm(outputs[2 * n][:, ::2] - outputs[n]) / np.linalg.norm(outputs[n]) for n in (32, 64)]
     assert differences[1] < differences[0] and differences[1] < 1e-3
 
