@@ -40,6 +40,7 @@ COMMON = (
 SIZE = (f"operator.n_modes=[{MODES},{MODES}]", f"operator.hidden_channels={WIDTH}")
 TENSOR = ("experiment=ns_tfno", *COMMON, *SIZE)
 DENSE = ("experiment=ns_fno", *COMMON, *SIZE)
+FACTORISED = ("experiment=ns_ffno", *COMMON, *SIZE)  # at half the learning rate
 
 
 class Row(NamedTuple):
@@ -114,6 +115,8 @@ def rows() -> list[Row]:
     """Every row of the table."""
     return [
         Row("FNO", "dense", DENSE, seeds=SEEDS),
+        Row("F-FNO", "4 layers", (*FACTORISED, "operator.n_layers=4")),
+        Row("F-FNO", "8 layers", FACTORISED, seeds=SEEDS),
         *tensor_rows(),
         *patch_rows(),
         *ingredient_rows(),

@@ -227,9 +227,10 @@ def build_growing(run: Run, operator: Operator, model_of: Callable[[Any], Any], 
     rule = instantiate(run.growth, allow=(*run.allow, "training.incremental."))
     n_modes = getattr(operator, "n_modes", None)
     layout = spectral_layout(operator)
-    if n_modes is None or not layout:
+    if n_modes is None or not any(array.modes for array in layout.values()):
         raise ValueError(
-            f"growth: got {run.operator['_target_']}, wanted an operator with n_modes and spectral weights, or none"
+            f"growth: got {run.operator['_target_']}, wanted an operator with one n_modes for all its layers and "
+            "spectral weights over all axes, such as operators.FNO, or growth=null"
         )
     return Growing(rule, tuple(n_modes), layout, model_of, steps_per_epoch)
 

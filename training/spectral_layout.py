@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from flax import nnx
 
+from operators.layers.axis_conv import AxisConv
 from operators.layers.weights import DenseWeight, JointWeight, SeparableWeight, SpectralWeight, TTTensor, TTWeight
 from operators.layers.weights.joint import JointDense, JointTT
 
@@ -38,7 +39,7 @@ def spectral_layout(operator: nnx.Module) -> dict[str, Layout]:
     """
     found = {}
     for path, module in nnx.iter_modules(operator):
-        if not isinstance(module, SpectralWeight | JointWeight):
+        if not isinstance(module, SpectralWeight | JointWeight | AxisConv):
             continue
         arrays = nnx.to_flat_state(nnx.state(module, nnx.Param))
         for (name, *index), variable in arrays:
@@ -51,7 +52,10 @@ def spectral_layout(operator: nnx.Module) -> dict[str, Layout]:
     return found
 
 
-def _layout(weight: SpectralWeight | JointWeight, name: Any, index: Sequence[Any]) -> Layout:
+def _layout(weight: nnx.Module, name: Any, index: Sequence[Any]) -> Layout:
+    if isinstance(weight, AxisConv):  # [k, 2, i, o], the modes of one axis alone
+        return Layout(1, {}, ())
+    assert isinstance(weight, SpectralWeight | JointWeight)
     stored = tuple(weight.shape[3:] if isinstance(weight, JointWeight) else weight.modes)
     d, channels = len(stored), 2
     train = isinstance(weight, TTWeight | JointTT)

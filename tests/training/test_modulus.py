@@ -1,5 +1,7 @@
 """AdamW with one second moment per complex entry, against complex arithmetic in NumPy."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from flax import nnx
 from hydra import compose, initialize_config_module
 
-from operators import FNO
+from operators import FFNO, FNO
 from operators.layers.weights import SpectralWeight
 from training import build
 from training.check import check_components
@@ -57,11 +59,20 @@ def complex_entries(array, layout):
     return re + 1j * im
 
 
-@pytest.mark.parametrize("factorization", [None, "Tucker", "CP", "TT"])
-@pytest.mark.parametrize("options", [{}, {"joint_factorization": True}, {"separable": True}])
-def test_every_parameter_of_an_operator(factorization, options):
+KINDS = [
+    {"factorization": name, **options}
+    for name in (None, "Tucker", "CP", "TT")
+    for options in ({}, {"joint_factorization": True}, {"separable": True})
+]
+
+
+@pytest.mark.parametrize("options", [*KINDS, "FFNO"], ids=str)
+def test_every_parameter_of_an_operator(options):
     """Three steps from gradients that change; float32 against float64: a few 1e-7 of numbers of order 1."""
-    operator = FNO((4, 6), 1, 1, 4, n_layers=1, factorization=factorization, rank=0.5, **options, rngs=nnx.Rngs(0))
+    if options == "FFNO":
+        operator = FFNO((4, 6), 1, 1, 4, n_layers=1, rngs=nnx.Rngs(0))
+    else:
+        operator = FNO((4, 6), 1, 1, 4, n_layers=1, rank=0.5, **options, rngs=nnx.Rngs(0))
     layouts, (_, params) = spectral_layout(operator), split_operator(operator)
     rng = np.random.default_rng(0)
     gradients = [jax.tree.map(lambda p: jnp.asarray(rng.normal(size=p.shape), jnp.float32), params) for _ in range(3)]
@@ -78,7 +89,7 @@ def test_every_parameter_of_an_operator(factorization, options):
     for name, p in before.items():
         np.testing.assert_allclose(after[name], oracle(p, [g[name] for g in pulls]), atol=2e-6, err_msg=name)
     # Every array of the spectral weight is complex, and nothing else.
-    assert set(layouts) == {name for name in before if "conv/weight/" in name or name.startswith("joint/")}
+    assert set(layouts) == {name for name in before if re.search("conv/weight/|convs/0/weights/|^joint/", name)}
 
 
 def test_the_second_moment_takes_half_the_memory():
