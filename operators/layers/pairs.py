@@ -130,19 +130,39 @@ def _dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike | None
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _rounded_dot(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike) -> Float[Array, "..."]:
-    return jnp.matmul(a.astype(dtype), b.astype(dtype), preferred_element_type=a.dtype)
+    return _product(_rounded(a, -1, dtype), _rounded(b, -2, dtype), a.dtype)
 
 
 def _rounded_forward(a: Float[Array, "..."], b: Float[Array, "..."], dtype: DTypeLike) -> tuple:
-    return _rounded_dot(a, b, dtype), (a.astype(dtype), b.astype(dtype))
+    operands = _rounded(a, -1, dtype), _rounded(b, -2, dtype)
+    return _product(*operands, a.dtype), operands
 
 
 def _rounded_backward(dtype: DTypeLike, operands: tuple, dy: Float[Array, "..."]) -> tuple:
     # Both gradients are products of rounded operands too: left to itself, JAX multiplies dy in full precision.
-    (a, b), rounded = operands, dy.astype(dtype)
-    da = jnp.matmul(rounded, b.swapaxes(-1, -2), preferred_element_type=dy.dtype)
-    db = jnp.matmul(a.swapaxes(-1, -2), rounded, preferred_element_type=dy.dtype)
+    a, b = (values.astype(dy.dtype) * scale for values, scale in operands)
+    da = _product(_rounded(dy, -1, dtype), _rounded(b.swapaxes(-1, -2), -2, dtype), dy.dtype)
+    db = _product(_rounded(a.swapaxes(-1, -2), -1, dtype), _rounded(dy, -2, dtype), dy.dtype)
     return da, db
 
 
 _rounded_dot.defvjp(_rounded_forward, _rounded_backward)
+
+Rounded = tuple[Float[Array, "..."], Float[Array, "..."] | float]
+
+
+def _rounded(a: Float[Array, "..."], axis: int, dtype: DTypeLike) -> Rounded:
+    """An operand in another precision, and the scale to multiply it with.
+
+    float16 reaches down to 6e-8 only, where the high modes of smooth fields and most gradients lie: there the vectors
+    along the contracted axis are divided by a power of two near their largest entry, which changes no digit.
+    """
+    if dtype != jnp.float16:
+        return a.astype(dtype), 1.0
+    _, exponent = jnp.frexp(jnp.max(jnp.abs(a), axis=axis, keepdims=True))
+    scale = jnp.exp2(exponent.astype(a.dtype))
+    return (a / scale).astype(dtype), scale
+
+
+def _product(a: Rounded, b: Rounded, dtype: DTypeLike) -> Float[Array, "..."]:
+    return jnp.matmul(a[0], b[0], preferred_element_type=dtype) * a[1] * b[1]

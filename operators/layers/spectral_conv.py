@@ -17,7 +17,7 @@ from .modes import as_modes, mode_window, stored_modes
 from .ranks import Rank
 from .weights import SpectralWeight, make_weight
 
-SPECTRAL_DTYPES = {"f32": None, "bf16": jnp.bfloat16}
+SPECTRAL_DTYPES = {"f32": None, "bf16": jnp.bfloat16, "f16": jnp.float16}
 IMPLEMENTATIONS = ("auto", "factorized", "reconstructed")
 
 
@@ -41,7 +41,8 @@ class SpectralConv(nnx.Module):
         rank: share of the dense parameter count (float), or ranks (integers).
         implementation: "factorized" mixes through the factors, "reconstructed" forms the tensor first, "auto" takes the
             one with fewer multiply-adds for the batch and grid at hand.
-        spectral_dtype: "f32", or "bf16" to round the operands of the mixing; the transforms keep their precision.
+        spectral_dtype: "f32", or "bf16", "f16" to round the operands of the mixing; transforms and sums keep their
+            precision. float16 is used with scales, so that small numbers are not lost.
         compat: "neuralop2" for the neuraloperator library's window of modes on grids that hold fewer than are stored
             (`mode_window`), its change of grid (`by_position`), and its modes of complex data: frequencies -S//2 ..
             -S//2 + n - 1 of the last axis (0 .. n - 1 in one dimension) become 0 .. n - 1, which loses the mean.

@@ -101,11 +101,12 @@ def test_domain_padding():
     assert apply_to(fno, u, (24,)).shape == (1, 24, 2)
 
 
-def test_bf16_mixing_is_close_to_float32():
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+def test_rounded_mixing_is_close_to_float32(dtype):
     u = jnp.asarray(smooth(16))
     full, half = (
         build(lambda kind=kind: FNO((6, 6), 1, 1, 8, n_layers=1, spectral_dtype=kind, rngs=nnx.Rngs(0)))
-        for kind in ("f32", "bf16")
+        for kind in ("f32", dtype)
     )
     a, b = apply(full, u), apply(half, u)
     assert b.dtype == jnp.float32
