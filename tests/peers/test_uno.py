@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("default")]
 
 BOTH = pytest.mark.parametrize("precision", [np.float32, np.float64], ids=["float32", "float64"], indirect=True)
 CONFIGURATIONS = 24
-# The first weights of this one make fields whose mean outweighs the rest. A transform by matrix products leaks 1e-7 of it
-# into the other modes where an FFT leaks nothing: 6.6e-6 in float32, and 1.8e-6 with SPECTRAL_BACKEND=fft.
+# The first weights of this one make fields whose mean outweighs the rest. A transform by matrix products leaks 1e-7 of
+# it into the other modes where an FFT leaks nothing: 6.6e-6 in float32, and 1.8e-6 with SPECTRAL_BACKEND=fft.
 REDRAWN = (11,)
 CHOICES = {
     "factorization": [None, "Tucker", "CP", "TT"],
