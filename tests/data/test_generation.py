@@ -161,7 +161,11 @@ def run(root, code=""):
         "from data.generation import ensure; from data.splits import SplitSpec; from data.synthetic import HeatFlow\n"
         f"{code}\nensure(HeatFlow((24, 20), num_modes=3), SplitSpec('train', 400, 7, ((12, 10),)), {str(root)!r})"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
+        "JAX_PLATFORMS": "cpu",
+    }
     return subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True)
 
 

@@ -49,7 +49,7 @@ def test_generate_and_load_together(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    flags = "--xla_force_host_platform_device_count=2"
+    flags = os.environ["QUICK_XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     pair = [
         subprocess.Popen(

@@ -29,7 +29,7 @@ def test_both_forms_agree_and_no_output_is_committed(source):
 def test_runs(source, monkeypatch, tmp_path):
     # The kernel is a fresh process with one device, as a reader's is.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setenv("XLA_FLAGS", os.environ["QUICK_XLA_FLAGS"])
     notebook = jupytext.read(source)
     NotebookClient(notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     errors = [out for cell in notebook.cells for out in cell.get("outputs", []) if out["output_type"] == "error"]

@@ -38,7 +38,8 @@ def train(place: Path, *more: str) -> float | None:
 
 
 def command(place: Path, *more: str, devices: int = 1) -> dict:
-    env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "PYTHONUNBUFFERED": "1"}
+    flags = f"{os.environ['QUICK_XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    env = os.environ | {"XLA_FLAGS": flags, "PYTHONUNBUFFERED": "1"}
     line = [sys.executable, str(ROOT / "train.py"), *overrides(place, *more)]
     return {"args": line, "cwd": ROOT, "env": env, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 

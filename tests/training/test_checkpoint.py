@@ -78,7 +78,7 @@ def worker(*arguments):
     """The tests' helper program in a process of its own."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"] + " --xla_force_host_platform_device_count=2",
         "JAX_PLATFORMS": "cpu",
     }
     program = Path(__file__).with_name("checkpoint_worker.py")

@@ -11,7 +11,12 @@ import pytest
 from training.distributed import together
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = {"XLA_FLAGS": "", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "HYDRA_FULL_ERROR": "0"}
+FLAGS = {
+    "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
+    "JAX_PLATFORMS": "cpu",
+    "PYTHONPATH": str(ROOT),
+    "HYDRA_FULL_ERROR": "0",
+}
 
 
 def pair(make_line):
