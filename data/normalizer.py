@@ -6,13 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .metadata import FieldMap, Metadata
 from .moments import Moments
 
 EPS = 1e-7
-Values = Float[Array | np.ndarray, "*b c"]
+Values = Num[Array | np.ndarray, "*b c"]
 _BLOCK = 256
 
 
@@ -58,13 +58,15 @@ class Normalizer:
 
     def encode(self, u: Values) -> Float[Array, "*b c"]:
         """Physical to normalised, u (*batch, *space, channels)."""
+        u = as_floats(u)
         mean, scale = self._broadcast(u)
-        return (jnp.asarray(u) - mean) / scale
+        return (u - mean) / scale
 
     def decode(self, z: Values) -> Float[Array, "*b c"]:
         """Normalised to physical."""
+        z = as_floats(z)
         mean, scale = self._broadcast(z)
-        return jnp.asarray(z) * scale + mean
+        return z * scale + mean
 
     def _broadcast(self, u: Values) -> tuple[Array, Array]:
         shape = jnp.shape(self.mean)
@@ -77,3 +79,9 @@ class Normalizer:
         full = (1,) * (u.ndim - len(shape)) + shape
         mean, std = (jnp.asarray(values, u.dtype).reshape(full) for values in (self.mean, self.std))
         return mean, std + self.eps
+
+
+def as_floats(u: Values) -> Float[Array, "*b c"]:
+    """Fields in floating point: permeabilities and masks are often stored as whole numbers."""
+    u = jnp.asarray(u)
+    return u if jnp.issubdtype(u.dtype, jnp.inexact) else u.astype(jnp.float32)

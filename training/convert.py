@@ -3,6 +3,7 @@
 The other arguments are those of `train.py`: they say which operator the weights are of, and which data measure it.
 """
 
+import pickle
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,12 +143,37 @@ def read_state_dict(path: Path) -> dict[str, Any]:
             "name != '_metadata'})"
         ) from error
 
-    names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    with torch.serialization.safe_globals([(_Placeholder, name) for name in names]):
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, dict):
-        raise ValueError(f"weights: got {type(content).__name__} in {path}, wanted a state dict: model.state_dict()")
-    return {name: value.numpy() for name, value in content.items() if isinstance(value, torch.Tensor)}
+    try:
+        # Files of before torch 1.6 are no archives and hold no other names.
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+        with torch.serialization.safe_globals([(_Placeholder, name) for name in names]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"weights: {path} is damaged or was not saved by torch ({reason}); save it again") from error
+    return _tensors(content, path)
+
+
+def _tensors(content: Any, path: Path) -> dict[str, Any]:
+    """The arrays of a state dict; those that distributed training wraps lose its prefix."""
+    import torch
+
+    tensors = {}
+    if isinstance(content, dict):
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        nested = [str(name) for name, value in content.items() if isinstance(value, dict)] if content else []
+        hint = (
+            f"; it holds dictionaries named {', '.join(nested)}: save the one with the weights alone" if nested else ""
+        )
+        raise ValueError(
+            f"weights: got {type(content).__name__} without tensors in {path}, wanted a state dict: "
+            f"model.state_dict(){hint}"
+        )
+    if all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
+    plain = (value.detach().float() if value.dtype == torch.bfloat16 else value.detach() for value in tensors.values())
+    return {name: value.cpu().numpy() for name, value in zip(tensors, plain, strict=True)}
 
 
 class _Placeholder:

@@ -104,13 +104,13 @@ def _of_fno(fno: FNO) -> Entries:
 
 
 def _of_uno(uno: UNO) -> Entries:
-    yield from _under("lifting", _of_mlp(uno.lifting))
+    yield from _under("lifting", _of_layer(_of_mlp, uno.lifting))
     for layer, block in enumerate(uno.blocks):
         # Theirs are networks of one block each.
         yield from _under(f"fno_blocks.{layer}", _of_block(block, 0, uno.ndim))
     for source, skip in uno.horizontal_skips.items():
-        yield from _under(f"horizontal_skips.{source}", _of_skip(skip, uno.ndim))
-    yield from _under("projection", _of_mlp(uno.projection))
+        yield from _under(f"horizontal_skips.{source}", _of_layer(_of_skip, skip, uno.ndim))
+    yield from _under("projection", _of_layer(_of_mlp, uno.projection))
 
 
 def _of_block(block: FNOBlock, layer: int, ndim: int) -> Entries:

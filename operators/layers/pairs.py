@@ -160,7 +160,7 @@ def _rounded(a: Float[Array, "..."], axis: int, dtype: DTypeLike) -> Rounded:
     if dtype != jnp.float16:
         return a.astype(dtype), 1.0
     _, exponent = jnp.frexp(jnp.max(jnp.abs(a), axis=axis, keepdims=True))
-    scale = jnp.exp2(exponent.astype(a.dtype))
+    scale = jnp.ldexp(jnp.ones(exponent.shape, a.dtype), exponent)
     return (a / scale).astype(dtype), scale
 
 

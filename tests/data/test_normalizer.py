@@ -74,3 +74,13 @@ def test_another_resolution(u):
     Normalizer.fit(u).encode(u[:, ::2])
     with pytest.raises(ValueError, match=r"got a field \(700, 3, 5, 2\), wanted \(\.\.\., 6, 5, 2\).*channel-wise"):
         Normalizer.fit(u, pixelwise=True).encode(u[:, ::2])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, bool])
+def test_whole_numbers_are_fields_too(dtype):
+    """A mask, or a permeability of two phases: statistics must not be cut to whole numbers."""
+    values = np.array([[[0], [1], [1]]]).astype(dtype)
+    normalizer = Normalizer(np.array([0.4], np.float32), np.array([0.45], np.float32))
+    floats = values.astype(np.float32)
+    for change in (normalizer.encode, normalizer.decode):
+        np.testing.assert_array_equal(change(values), change(floats))

@@ -304,3 +304,22 @@ def test_a_file_of_the_library_is_read_and_nothing_in_it_executed(tmp_path):
     torch.save([torch.ones(2)], tmp_path / "list.pt")
     with pytest.raises(ValueError, match=r"got list in .*wanted a state dict"):
         read_state_dict(tmp_path / "list.pt")
+
+
+def test_files_of_other_kinds(tmp_path):
+    """Of torch before 1.6, in bfloat16, of wrapped models; what cannot be read says why."""
+    path = tmp_path / "model.pt"
+    for old in (False, True):
+        torch.save({"bias": torch.ones(2)}, path, _use_new_zipfile_serialization=not old)
+        np.testing.assert_array_equal(read_state_dict(path)["bias"], np.ones(2))
+    weights = {"module.bias": torch.ones(2, dtype=torch.bfloat16), "module.w": torch.nn.Parameter(torch.zeros(3))}
+    torch.save(weights, path)
+    found = read_state_dict(path)
+    assert found.keys() == {"bias", "w"} and found["bias"].dtype == np.float32
+    torch.save({"epoch": 3, "model_state_dict": {"bias": torch.ones(2)}}, path)
+    with pytest.raises(ValueError, match=r"it holds dictionaries named model_state_dict: save the one"):
+        read_state_dict(path)
+    for content in (b"", b"no weights at all", b"PK\x03\x04 and nothing"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"is damaged or was not saved by torch"):
+            read_state_dict(path)
