@@ -6,13 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Shaped
 
 from .metadata import FieldMap, Metadata
 from .moments import Moments
 
 EPS = 1e-7
-Values = Num[Array | np.ndarray, "*b c"]
+Values = Shaped[Array | np.ndarray, "*b c"]
 _BLOCK = 256
 
 

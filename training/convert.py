@@ -158,14 +158,11 @@ def _tensors(content: Any, path: Path) -> dict[str, Any]:
     """The arrays of a state dict; those that distributed training wraps lose its prefix."""
     import torch
 
-    tensors = {}
-    if isinstance(content, dict):
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    named = content if isinstance(content, dict) else {}
+    tensors = {str(name): value for name, value in named.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        nested = [str(name) for name, value in content.items() if isinstance(value, dict)] if content else []
-        hint = (
-            f"; it holds dictionaries named {', '.join(nested)}: save the one with the weights alone" if nested else ""
-        )
+        inner = ", ".join(str(name) for name, value in named.items() if isinstance(value, dict))
+        hint = f"; it holds dictionaries named {inner}: save the one with the weights alone" if inner else ""
         raise ValueError(
             f"weights: got {type(content).__name__} without tensors in {path}, wanted a state dict: "
             f"model.state_dict(){hint}"

@@ -302,7 +302,7 @@ def test_a_file_of_the_library_is_read_and_nothing_in_it_executed(tmp_path):
     assert read_state_dict(tmp_path / "bad.pt").keys() == {"bias"}
     assert not (tmp_path / "executed").exists()
     torch.save([torch.ones(2)], tmp_path / "list.pt")
-    with pytest.raises(ValueError, match=r"got list in .*wanted a state dict"):
+    with pytest.raises(ValueError, match=r"got list without tensors in .*wanted a state dict"):
         read_state_dict(tmp_path / "list.pt")
 
 
