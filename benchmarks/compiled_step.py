@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding
 from operators.base import Operator
 from training.losses import RelativeH1
 from training.sharding import replicated
-from training.step import init_state, make_update, split_operator
+from training.step import init_state, make_update, split_operator, statistics_of
 
 
 def compiled_step(make: Callable[[], Operator], shape: tuple[int, ...], samples: int, mesh: Mesh):
@@ -23,9 +23,14 @@ def compiled_step(make: Callable[[], Operator], shape: tuple[int, ...], samples:
         samples: batch size.
         mesh: devices.
     """
-    model_of, params = split_operator(nnx.eval_shape(make))
+    operator = nnx.eval_shape(make)
+    model_of, params = split_operator(operator)
     optimizer = optax.adam(1e-3)
-    state = jax.eval_shape(lambda params: init_state(params, optimizer, False), params)
+    state = jax.eval_shape(
+        lambda params, statistics: init_state(params, optimizer, False, statistics=statistics),
+        params,
+        statistics_of(operator),
+    )
     state = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)
     spread = NamedSharding(mesh, jax.P(*mesh.axis_names))
     field = jax.ShapeDtypeStruct((samples, *shape, 1), jnp.float32, sharding=spread)

@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from flax import nnx
 from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
 from training.build import build_operator
 from training.config import difference, parse, register
@@ -93,22 +94,22 @@ def patch_rows() -> list[Row]:
 
 
 def ingredient_rows() -> list[Row]:
-    """From the FNO of 2021 to the tensorised one, each row with one thing more than that above it."""
+    """The dense FNO without things that it has here, from the FNO of 2021 on, and with things that it has not."""
     bare = ("+operator.use_channel_mlp=false",)
     norm = ("+operator.norm=group_norm",)
     padding = ("+operator.domain_padding=0.078125", "+operator.domain_padding_mode=one-sided")
     joint = ("operator.factorization=CP", "+operator.joint_factorization=true")
-    ingredients = {
-        "L2 loss, no channel MLP": (*DENSE, *bare, "loss=l2"),
-        "H1 loss": (*DENSE, *bare),
-        "and channel MLP with its skip (FNO above)": DENSE,
-        "and group norm": (*DENSE, *norm),
-        "and padding": (*DENSE, *norm, *padding),
+    variants = {
+        "no channel MLP, L2 loss": (*DENSE, *bare, "loss=l2"),
+        "no channel MLP": (*DENSE, *bare),
+        "L2 loss": (*DENSE, "loss=l2"),
+        "group norm": (*DENSE, *norm),
+        "padding": (*DENSE, *padding),
+        "pre-activation": (*DENSE, "+operator.preactivation=true"),
     }
-    rows = [Row("FNO, ingredients", label, options) for label, options in ingredients.items()]
-    rows.append(Row("FNO, ingredients", "and joint CP, 40x", (*TENSOR, *joint, *norm, *padding), 40))
-    preactivated = (*DENSE, "+operator.preactivation=true")
-    return [*rows, Row("FNO, ingredients", "FNO above with pre-activation", preactivated)]
+    rows = [Row("FNO, ingredients", label, options) for label, options in variants.items()]
+    tensor = (*TENSOR, *joint, *norm)
+    return [*rows, Row("FNO, ingredients", "group norm and joint CP, 40x", tensor, 40)]
 
 
 def rows() -> list[Row]:
@@ -132,8 +133,12 @@ def composed(overrides: tuple[str, ...]) -> Any:
 
 def count(overrides: tuple[str, ...]) -> int:
     """Parameters of the operator of a config."""
-    settings, _ = parse(composed(overrides))
-    create = build_operator(settings, SHAPE, (1, 1))
+    return count_of(composed(overrides))
+
+
+def count_of(cfg: Any) -> int:
+    """Parameters of the operator of a composed config."""
+    create = build_operator(parse(cfg)[0], SHAPE, (1, 1))
     _, params = split_operator(nnx.eval_shape(create, jax.random.key(0)))
     return sum(int(np.prod(shape)) for shape in parameter_table(params).values())
 
@@ -141,12 +146,18 @@ def count(overrides: tuple[str, ...]) -> int:
 @functools.cache
 def rank_for(overrides: tuple[str, ...], key: str, wanted: float) -> float:
     """The largest rank, to three digits, with no more parameters than wanted."""
+    cfg = composed(overrides)
+
+    def fits(rank: float) -> bool:
+        OmegaConf.update(cfg, key, float(f"{rank:.3g}"))
+        return count_of(cfg) <= wanted
+
     low, high = 1e-4, 1.0
-    if count((*overrides, f"{key}={low}")) > wanted:
+    if not fits(low):
         raise ValueError(f"{key}: got no rank with at most {wanted:.0f} parameters, wanted less compression")
     while high / low > 1.01:
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if count((*overrides, f"{key}={middle:.3g}")) <= wanted else (low, middle)
+        low, high = (middle, high) if fits(middle) else (low, middle)
     return float(f"{low:.3g}")
 
 

@@ -1,0 +1,26 @@
+"""Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
+
+from flax import nnx
+
+from benchmarks.compiled_step import compiled_step
+from benchmarks.compression import DENSE, completed, count, rows
+from operators import FNO
+from training.sharding import make_mesh
+
+
+def test_rows_of_the_table_compress_as_they_say():
+    table = rows()
+    assert len({(row.group, row.label) for row in table}) == len(table)
+    dense = count(DENSE)
+    # The rank is the largest that will do: a sixth more compression would be a smaller one.
+    row = next(row for row in table if row.group == "TFNO, CP, joint" and row.times == 150)
+    assert row.times is not None
+    assert row.times <= dense / count(completed(row, ())) < row.times * 7 / 6
+
+
+def test_a_compiled_step_of_any_operator():
+    def make() -> FNO:
+        return FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0))
+
+    memory = compiled_step(make, (8,), 2, make_mesh(1)).memory_analysis()
+    assert memory is not None and memory.argument_size_in_bytes > 0
