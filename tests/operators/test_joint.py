@@ -98,7 +98,7 @@ def test_network_equals_one_with_the_slices():
     np.testing.assert_allclose(apply(joint, u), apply(apart, u), atol=5e-6)
 
 
-def test_a_loop_over_layers_is_the_same_network():
+def test_a_loop_over_layers_is_the_same_network(x64):
     def make(scan):
         options = {"norm": "batch_norm", "remat": True, "factorization": "CP", "rank": 0.5, "domain_padding": 0.2}
         options |= {"joint_factorization": True, "scan_layers": scan, "use_channel_mlp": False, "n_layers": 3}
@@ -106,7 +106,7 @@ def test_a_loop_over_layers_is_the_same_network():
         for _, leaf in nnx.iter_graph(network):
             if isinstance(leaf, nnx.BatchStat):
                 leaf.set_value(jnp.ones(leaf.shape))
-        return network
+        return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), network)
 
     @functools.partial(jax.jit, compiler_options=QUICK)
     def gradient(network, u):
@@ -119,11 +119,11 @@ def test_a_loop_over_layers_is_the_same_network():
 
         return jax.grad(loss, has_aux=True)(params)
 
-    u = sample(2, 9, 1)
+    u = sample(2, 9, 1).astype(jnp.float64)
     plain, looped = (gradient(make(scan), u) for scan in (False, True))
     scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(plain[0]))
-    # Round-off: other fusions in a loop.
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * scale), plain, looped)
+    # Round-off, which the batch norm of an almost constant channel amplifies.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * scale), plain, looped)
 
 
 def test_a_loop_is_a_smaller_program():
