@@ -104,9 +104,8 @@ class FFNO(Operator):
                 for _ in range(n_layers)
             ]
         )
-        self.norms = (
-            nnx.List([LayerNorm(hidden_channels) for _ in range(n_layers)]) if flag("layer_norm", layer_norm) else None
-        )
+        has_norms = flag("layer_norm", layer_norm)
+        self.norms = nnx.List([LayerNorm(hidden_channels) for _ in range(n_layers)]) if has_norms else None
         self.projection = nnx.List(
             [
                 Linear(hidden_channels, projection_channels, **of_linear),

@@ -54,11 +54,8 @@ class TFNO(Operator):
             rngs=rngs,
             **options,
         )
-        self.in_channels, self.out_channels, self.ndim = (
-            self.trunk.in_channels,
-            self.trunk.out_channels,
-            self.trunk.ndim,
-        )
+        self.in_channels, self.out_channels = self.trunk.in_channels, self.trunk.out_channels
+        self.ndim = self.trunk.ndim
 
     @property
     def n_modes(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Inexact
 
 from .base import Operator
 from .layers.activations import as_activation, gelu
-from .layers.arguments import entries, flag, known, random_streams, refusal, whole, whole_numbers
+from .layers.arguments import choice, entries, flag, known, random_streams, refusal, whole, whole_number
 from .layers.batches import flatten, flatten_embedding
 from .layers.channel_mlp import ChannelMLP
 from .layers.complex_valued import of_data
@@ -19,7 +19,7 @@ from .layers.grid_plan import GridPlan, plan_grids, plan_grids_in_turn
 from .layers.modes import as_modes
 from .layers.resample import resample
 from .layers.scaling import as_factors
-from .layers.skips import make_skip
+from .layers.skips import SKIPS, make_skip
 from .layers.spectral_conv import SpectralConv
 
 
@@ -97,24 +97,23 @@ class UNO(Operator):
     ) -> None:
         known(UNO, block_options, FNOBlock, SpectralConv)
         random_streams(rngs)
-        if horizontal_skip is None:
-            raise ValueError("horizontal_skip: got None, wanted a skip; for none at all set horizontal_skips_map={}")
-        n_layers, counts = whole("n_layers", n_layers), entries("uno_out_channels", uno_out_channels, n_layers)
-        outs = tuple(whole(f"uno_out_channels[{layer}]", count) for layer, count in enumerate(counts))
-        per_layer = enumerate(entries("uno_n_modes", uno_n_modes, n_layers))
-        self.uno_n_modes = tuple(as_modes(n_modes, name=f"uno_n_modes[{layer}]") for layer, n_modes in per_layer)
+        choice("horizontal_skip", horizontal_skip, SKIPS[:-1], "for no skips at all set horizontal_skips_map={}")
+        n_layers = whole("n_layers", n_layers)
+        counts = enumerate(entries("uno_out_channels", uno_out_channels, n_layers))
+        outs = tuple(whole(f"uno_out_channels[{layer}]", count) for layer, count in counts)
+        modes = enumerate(entries("uno_n_modes", uno_n_modes, n_layers))
+        self.uno_n_modes = tuple(as_modes(n_modes, name=f"uno_n_modes[{layer}]") for layer, n_modes in modes)
         self.ndim = len(self.uno_n_modes[0])
         if any(len(n_modes) != self.ndim for n_modes in self.uno_n_modes):
             raise ValueError(
-                f"uno_n_modes: got {self.uno_n_modes}, wanted as many counts for every block: "
-                "the axes; give all the same number"
+                f"uno_n_modes: got {self.uno_n_modes}, wanted as many counts for every block as there are "
+                "axes; give all the same number"
             )
         self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
         self.hidden_channels = hidden_channels = whole("hidden_channels", hidden_channels)
         self.complex_data, self.compat = flag("complex_data", complex_data), compat
-        self.scaling = as_factors(
-            entries("uno_scalings", uno_scalings, n_layers), self.ndim, n_layers, name="uno_scalings"
-        )
+        factors = entries("uno_scalings", uno_scalings, n_layers)
+        self.scaling = as_factors(factors, self.ndim, n_layers, name="uno_scalings")
         self.sources = _sources(horizontal_skips_map, n_layers)
 
         self.embedding, self.padding, lifted = make_entry(
@@ -221,5 +220,5 @@ def _sources(skips: Mapping[int | str, int] | None, n_layers: int) -> tuple[int 
 
 def _block(number: int | str) -> int:
     """The number of a block, -1 for what is none. In configs the keys of a mapping are texts."""
-    found = whole_numbers(int(number) if isinstance(number, str) and number.isdecimal() else number)
-    return -1 if found is None or len(found) != 1 else found[0]
+    found = whole_number(int(number) if isinstance(number, str) and number.isdecimal() else number)
+    return -1 if found is None else found

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from numbers import Real
 from typing import Any
 
@@ -22,10 +22,10 @@ def refusal(name: str, value: object, wanted: str, fix: str) -> ValueError:
 
 def whole(name: str, value: Any, least: int = 1) -> int:
     """A whole number that is not too small; True is none."""
-    number = None if isinstance(value, Iterable) else whole_numbers(value)
-    if number is None or number[0] < least:
+    found = whole_number(value)
+    if found is None or found < least:
         raise refusal(name, value, f"a whole number of at least {least}", f"such as {name}={max(least, 2)}")
-    return number[0]
+    return found
 
 
 def number(name: str, value: Any, least: float = 0.0) -> float:
@@ -97,22 +97,26 @@ def random_streams(rngs: Any) -> nnx.Rngs:
 
 def known(owner: type, options: Mapping[str, Any], *takers: type) -> None:
     """Refuse options that neither a class nor those that it hands them to have."""
-    names = {
-        parameter.name
-        for taker in (owner, *takers)
-        for parameter in inspect.signature(taker.__init__).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    } - _INTERNAL
-    for name, value in options.items():
-        if name not in names:
-            close = " or ".join(difflib.get_close_matches(name, sorted(names)))
-            fix = f"did you mean {close}?" if close else f"it has {', '.join(sorted(names))}"
-            raise refusal(name, value, f"an option of {owner.__name__}", fix)
+    own, *others = (inspect.signature(taker.__init__).parameters.values() for taker in (owner, *takers))
+    theirs = {p.name for parameters in (own, *others) for p in parameters if p.kind is p.KEYWORD_ONLY} - _INTERNAL
+    for name in sorted(options.keys() - theirs):
+        names = sorted(theirs | {p.name for p in own if p.kind is p.POSITIONAL_OR_KEYWORD} - {"self"})
+        close = " or ".join(difflib.get_close_matches(name, names))
+        fix = f"did you mean {close}?" if close else f"it has {', '.join(names)}"
+        raise refusal(name, options[name], f"an option of {owner.__name__}", fix)
 
 
 def is_number(value: object) -> bool:
     """Whether a value is a real number, of Python or NumPy; True and False are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number of any library; None for anything else: nothing is rounded, and True is no number."""
+    try:
+        return None if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def items(value: object) -> tuple[Any, ...] | None:
@@ -128,17 +132,14 @@ def items(value: object) -> tuple[Any, ...] | None:
 def numbers(value: object, count: int) -> tuple[float, ...] | None:
     """One number for all or a list of `count`, as `count` floats; None for anything else."""
     found = (value,) * count if is_number(value) else items(value)
-    return (
-        tuple(map(float, found)) if found is not None and len(found) == count and all(map(is_number, found)) else None
-    )
+    if found is None or len(found) != count or not all(map(is_number, found)):
+        return None
+    return tuple(map(float, found))
 
 
 def whole_numbers(values: object) -> tuple[int, ...] | None:
-    """One whole number or a list of them, as a tuple; None for anything else: nothing is rounded, True is no number."""
-    found: Sequence[Any] | None = items(values) if isinstance(values, Iterable) else (values,)
-    if found is None or any(isinstance(value, bool | np.bool_) for value in found):
-        return None
-    try:
-        return tuple(map(operator.index, found))
-    except TypeError:
-        return None
+    """One whole number or a list of them, as a tuple; None for anything else."""
+    one = whole_number(values)
+    found = [whole_number(value) for value in items(values) or ()] if one is None else [one]
+    kept = tuple(value for value in found if value is not None)
+    return kept if kept and len(kept) == len(found) else None
