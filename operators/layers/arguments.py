@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from flax import nnx
@@ -106,7 +106,7 @@ def known(owner: type, options: Mapping[str, Any], *takers: type) -> None:
         raise refusal(name, options[name], f"an option of {owner.__name__}", fix)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a real number, of Python or NumPy; True and False are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -129,7 +129,7 @@ def items(value: object) -> tuple[Any, ...] | None:
         return None
 
 
-def numbers(value: object, count: int) -> tuple[float, ...] | None:
+def numbers(value: Any, count: int) -> tuple[float, ...] | None:
     """One number for all or a list of `count`, as `count` floats; None for anything else."""
     found = (value,) * count if is_number(value) else items(value)
     if found is None or len(found) != count or not all(map(is_number, found)):
