@@ -5,6 +5,7 @@ import abc
 from flax import nnx
 from jaxtyping import Array, Inexact
 
+from .layers.arguments import points
 from .layers.modes import check_modes
 
 
@@ -41,8 +42,9 @@ class Operator(nnx.Module):
         """Refuse to *train* on a grid where a layer's input or output cannot hold its modes.
 
         Raises:
-            ValueError: see `layers.modes.check_modes`.
+            ValueError: see `layers.modes.check_modes`; and for a shape of another number of axes.
         """
+        shape = points("shape", shape, self.ndim)
         for name, n_modes, grid in self.mode_grids(shape):
             check_modes(n_modes, grid, name=name)
 

@@ -8,15 +8,15 @@ from jaxtyping import Array, Float
 
 from .base import Operator
 from .layers.activations import as_activation
+from .layers.arguments import flag, number, random_streams, whole, width
 from .layers.axis_conv import AxisConv
 from .layers.batches import flatten
 from .layers.channel_mlp import ChannelMLP
-from .layers.embeddings import GridEmbedding
+from .layers.entry import make_entry
 from .layers.grid_plan import plan_grids
 from .layers.linear import Linear
 from .layers.modes import as_modes
 from .layers.norms import LayerNorm
-from .layers.padding import DomainPadding
 from .layers.resample import resample
 
 
@@ -82,35 +82,30 @@ class FFNO(Operator):
     ) -> None:
         self.n_modes = as_modes(n_modes)
         self.ndim = len(self.n_modes)
-        self.in_channels, self.out_channels, self.hidden_channels = in_channels, out_channels, hidden_channels
-        self.remat = remat
-        counts = {"n_layers": n_layers, "projection_channels": projection_channels, "hidden_channels": hidden_channels}
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name}: got {count}, wanted at least 1")
-        if positional_embedding not in ("grid", None):
-            raise ValueError(f'positional_embedding: got {positional_embedding!r}, wanted "grid" or None')
-        self.embedding = GridEmbedding(self.ndim) if positional_embedding == "grid" else None
-        self.padding = (
-            None if domain_padding is None else DomainPadding(domain_padding, self.ndim, mode=domain_padding_mode)
+        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.hidden_channels = hidden_channels = whole("hidden_channels", hidden_channels)
+        self.remat, n_layers = flag("remat", remat), whole("n_layers", n_layers)
+        projection_channels, gain = whole("projection_channels", projection_channels), number("gain", gain)
+        n_convs = 1 if flag("share_weight", share_weight) else n_layers
+        self.embedding, self.padding, lifted = make_entry(
+            self.in_channels,
+            self.ndim,
+            positional_embedding=positional_embedding,
+            domain_padding=domain_padding,
+            domain_padding_mode=domain_padding_mode,
         )
-        of_linear = {"weight_norm": weight_norm, "rngs": rngs}
-        lifted = in_channels + (self.ndim if self.embedding is not None else 0)
+        of_linear = {"weight_norm": flag("weight_norm", weight_norm), "rngs": random_streams(rngs)}
         self.lifting = Linear(lifted, hidden_channels, **of_linear)
-        self.convs = nnx.List(
-            [
-                AxisConv(hidden_channels, self.n_modes, gain=gain, rngs=rngs)
-                for _ in range(1 if share_weight else n_layers)
-            ]
-        )
-        sigma, hidden = as_activation(non_linearity), int(factor * hidden_channels)
+        self.convs = nnx.List([AxisConv(hidden_channels, self.n_modes, gain=gain, rngs=rngs) for _ in range(n_convs)])
+        sigma, hidden = as_activation(non_linearity), width("factor", factor, hidden_channels)
         self.mlps = nnx.List(
             [
                 ChannelMLP(hidden_channels, hidden_channels, hidden, non_linearity=sigma, **of_linear)
                 for _ in range(n_layers)
             ]
         )
-        self.norms = nnx.List([LayerNorm(hidden_channels) for _ in range(n_layers)]) if layer_norm else None
+        has_norms = flag("layer_norm", layer_norm)
+        self.norms = nnx.List([LayerNorm(hidden_channels) for _ in range(n_layers)]) if has_norms else None
         self.projection = nnx.List(
             [
                 Linear(hidden_channels, projection_channels, **of_linear),

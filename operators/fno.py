@@ -11,16 +11,17 @@ from jaxtyping import Array, Float, Inexact, Int
 
 from .base import Operator
 from .layers.activations import as_activation
+from .layers.arguments import flag, known, random_streams, whole, width
 from .layers.batches import flatten, flatten_embedding
 from .layers.channel_mlp import ChannelMLP
 from .layers.complex_valued import of_data
-from .layers.embeddings import GridEmbedding
+from .layers.entry import make_entry
 from .layers.fno_block import FNOBlock
 from .layers.grid_plan import GridPlan, plan_grids, plan_grids_in_turn
 from .layers.modes import as_modes, stored_modes
-from .layers.padding import DomainPadding
 from .layers.ranks import Rank
 from .layers.scaling import Scaling, as_factors
+from .layers.spectral_conv import SpectralConv
 from .layers.weights import JointWeight, SpectralWeight, make_joint_weight
 
 
@@ -68,7 +69,7 @@ class FNO(Operator):
 
     Accuracy:
         Convolutions are exact under a change of grid; the activations alias, so two grids agree up to the tail of the
-        spectrum. A grid too coarse for the modes uses those it has; before training, call `layers.modes.check_modes`.
+        spectrum. A grid too coarse for the modes uses those it has; before training, call `operator.check_grid`.
 
     Source: Li et al., Fourier Neural Operator for Parametric Partial Differential Equations, 2021; architecture, names
         and initialisation of the neuraloperator library, 2.0. `operators.interop` carries weights from and to it.
@@ -96,32 +97,35 @@ class FNO(Operator):
         rngs: nnx.Rngs,
         **block_options: Any,
     ) -> None:
+        known(FNO, block_options, FNOBlock, SpectralConv)
         self.ndim = len(as_modes(n_modes))
-        self.in_channels, self.out_channels, self.hidden_channels = in_channels, out_channels, hidden_channels
-        self.complex_data, self.remat, self.scan_layers = complex_data, remat, scan_layers
-        if n_layers < 1:
-            raise ValueError(f"n_layers: got {n_layers}, wanted at least 1")
-        if positional_embedding not in ("grid", None):
-            raise ValueError(f'positional_embedding: got {positional_embedding!r}, wanted "grid" or None')
+        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.hidden_channels = hidden_channels = whole("hidden_channels", hidden_channels)
+        self.complex_data, self.remat = flag("complex_data", complex_data), flag("remat", remat)
+        self.scan_layers, joint = flag("scan_layers", scan_layers), flag("joint_factorization", joint_factorization)
+        n_layers = whole("n_layers", n_layers)
         self.scaling = as_factors(resolution_scaling_factor, self.ndim, n_layers)
         self._check(n_layers)
 
-        self.embedding = GridEmbedding(self.ndim) if positional_embedding == "grid" else None
-        self.padding = (
-            None if domain_padding is None else DomainPadding(domain_padding, self.ndim, mode=domain_padding_mode)
+        self.embedding, self.padding, lifted = make_entry(
+            self.in_channels,
+            self.ndim,
+            positional_embedding=positional_embedding,
+            domain_padding=domain_padding,
+            domain_padding_mode=domain_padding_mode,
         )
-        shared = {"non_linearity": as_activation(non_linearity), "rngs": rngs}
-        lifted = in_channels + (self.ndim if self.embedding is not None else 0)
-        wide, narrow = (int(ratio * hidden_channels) for ratio in (lifting_channel_ratio, projection_channel_ratio))
+        shared = {"non_linearity": as_activation(non_linearity), "rngs": random_streams(rngs)}
+        wide = width("lifting_channel_ratio", lifting_channel_ratio, hidden_channels)
+        narrow = width("projection_channel_ratio", projection_channel_ratio, hidden_channels)
         self.lifting = of_data(ChannelMLP(lifted, hidden_channels, wide, **shared), complex_data)
-        block_options |= {"complex_data": complex_data, "own_weight": not joint_factorization} | shared
+        block_options |= {"complex_data": complex_data, "own_weight": not joint} | shared
         self.blocks = nnx.List(
             [
                 FNOBlock(hidden_channels, n_modes, activate=layer < n_layers - 1, **block_options)
                 for layer in range(n_layers)
             ]
         )
-        self.joint = _joint_weight(self.blocks, **block_options) if joint_factorization else None
+        self.joint = _joint_weight(self.blocks, **block_options) if joint else None
         self.projection = of_data(ChannelMLP(hidden_channels, out_channels, narrow, **shared), complex_data)
 
     def _check(self, n_layers: int) -> None:
@@ -129,7 +133,7 @@ class FNO(Operator):
         if self.scan_layers and (n_layers < 3 or self.scaling is not None):
             raise ValueError(
                 f"scan_layers: got True with n_layers={n_layers} and resolution_scaling_factor={self.scaling}, wanted "
-                "at least 3 layers and None: a loop repeats one block on one grid"
+                "at least 3 layers and None: a loop repeats one block on one grid; set scan_layers=False"
             )
 
     @property
@@ -231,7 +235,7 @@ def _joint_weight(
     blocks: Sequence[FNOBlock], *, factorization: str | None = None, rank: Rank = 1.0, rngs: nnx.Rngs, **options: Any
 ) -> JointWeight:
     if options.get("separable"):
-        raise ValueError("joint_factorization: got True with separable=True, wanted one of the two")
+        raise ValueError("joint_factorization: got True with separable=True, wanted one of the two; drop the other")
     conv = blocks[0].conv
     modes, channels = stored_modes(conv.max_n_modes, conv.complex_data), conv.in_channels
     std = math.sqrt(1 / channels)

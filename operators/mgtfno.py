@@ -1,6 +1,7 @@
 """Multi-grid patches around any operator: the multi-grid tensorised Fourier neural operator."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from spectral.filters import resize
 
 from .base import Operator
 from .layers import patching
+from .layers.arguments import flag, points, random_streams, refusal, shares, whole
+from .layers.batches import flatten
 from .layers.patch_mesh import mesh_names, on_patches
 
 
@@ -38,7 +41,8 @@ class MGTFNO(Operator):
         rngs: random streams.
 
     Raises:
-        ValueError: for negative levels or padding, or a trunk of another number of axes.
+        ValueError: for negative levels, halos that are negative or half the axis, or a trunk that makes no operator of
+            that many axes.
 
     Accuracy:
         At levels 0 exactly the trunk. A grid that does not divide by 4^levels, on which `check_grid` refuses to train,
@@ -62,19 +66,16 @@ class MGTFNO(Operator):
         ndim: int = 2,
         rngs: nnx.Rngs,
     ) -> None:
-        if isinstance(padding_fraction, int | float):
-            padding_fraction = [padding_fraction] * ndim
-        self.padding_fraction = tuple(float(f) for f in padding_fraction)
-        if len(self.padding_fraction) != ndim or min(self.padding_fraction) < 0:
-            raise ValueError(
-                f"padding_fraction: got {padding_fraction}, wanted one non-negative share of the axis, or {ndim}"
-            )
-        if levels < 0:
-            raise ValueError(f"levels: got {levels}, wanted 0 or more")
-        self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, ndim
-        self.levels, self.antialias, self.global_coordinates = levels, antialias, global_coordinates
-        per_level = in_channels + (ndim if global_coordinates else 0)
-        self.trunk = trunk(in_channels=per_level * (levels + 1), out_channels=out_channels, rngs=rngs)
+        self.ndim, self.levels = whole("ndim", ndim), whole("levels", levels, least=0)
+        # Both halos of a patch together are less than the axis: with more it would see points twice.
+        self.padding_fraction = shares("padding_fraction", padding_fraction, self.ndim, below=0.5)
+        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.antialias = flag("antialias", antialias)
+        self.global_coordinates = flag("global_coordinates", global_coordinates)
+        per_level = self.in_channels + (self.ndim if self.global_coordinates else 0)
+        self.trunk = _made(
+            trunk, in_channels=per_level * (self.levels + 1), out_channels=self.out_channels, rngs=random_streams(rngs)
+        )
         if self.trunk.ndim != ndim:
             raise ValueError(
                 f"trunk: got an operator of {self.trunk.ndim} axes, wanted {ndim}; set ndim or its n_modes"
@@ -84,14 +85,12 @@ class MGTFNO(Operator):
         self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
     ) -> Float[Array, "*b_outspace co"]:
         """Apply the operator; see `Operator.__call__`."""
-        if u.ndim < self.ndim + 1 or u.shape[-1] != self.in_channels:
-            raise ValueError(
-                f"u: got shape {u.shape}, wanted [*batch, {self.ndim} spatial axes, {self.in_channels} channels]"
-            )
-        batch, shape = u.shape[: -self.ndim - 1], u.shape[-self.ndim - 1 : -1]
-        v = _resized(u.reshape(-1, *shape, u.shape[-1]), patching.aligned_shape(shape, self.levels))
+        x = flatten(u, self.ndim, self.in_channels)
+        batch, shape = u.shape[: -self.ndim - 1], x.shape[1:-1]
+        target = shape if output_shape is None else points("output_shape", output_shape, self.ndim)
+        v = _resized(x, patching.aligned_shape(shape, self.levels))
         # By way of the input's grid, so that outputs on two grids are samples of one function.
-        v = _resized(_resized(self._stitched(v), shape), shape if output_shape is None else tuple(output_shape))
+        v = _resized(_resized(self._stitched(v), shape), target)
         return v.reshape(*batch, *v.shape[1:])
 
     @property
@@ -105,6 +104,7 @@ class MGTFNO(Operator):
         Raises:
             ValueError: see `layers.patching.patch_size` and `Operator.check_grid`.
         """
+        shape = points("shape", shape, self.ndim)
         self.trunk.check_grid(tuple(h + 2 * p for h, p in zip(*self._patch(shape), strict=True)))
 
     def _patch(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -130,6 +130,18 @@ class MGTFNO(Operator):
             return patching.stitch(trunk(patches), padding)
 
         return on_patches(local, self.trunk, fields, lines, names)
+
+
+def _made(trunk: Callable[..., Operator], **arguments: Any) -> Operator:
+    fix = "such as functools.partial(TFNO, (16, 16), hidden_channels=32)"
+    wanted = "a function of in_channels, out_channels and rngs that makes an operator"
+    try:
+        made = trunk(**arguments)
+    except TypeError as error:
+        raise refusal("trunk", trunk, f"{wanted} ({error})", fix) from error
+    if not isinstance(made, Operator):
+        raise refusal("trunk", trunk, f"{wanted}, not of class {type(made).__name__}", fix)
+    return made
 
 
 def _resized(u: Float[Array, "b *space c"], shape: tuple[int, ...]) -> Float[Array, "b *outspace c"]:

@@ -8,11 +8,14 @@ from jaxtyping import Array, Float, Inexact
 
 from .base import Operator
 from .fno import FNO
+from .layers.arguments import known
+from .layers.fno_block import FNOBlock
 from .layers.ranks import Rank
+from .layers.spectral_conv import SpectralConv
 
 
 class TFNO(Operator):
-    """An FNO whose spectral weights are low-rank tensors, one per layer.
+    """An FNO whose spectral weights are low-rank tensors: one per layer, or with `joint_factorization` one for all.
 
     Args:
         n_modes: modes per axis, both signs counted; its length is the number of axes.
@@ -25,7 +28,7 @@ class TFNO(Operator):
         **options: every other option of `FNO`.
 
     Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, 2023, without the
-        multi-grid patches and with one tensor per layer.
+        multi-grid patches, for which see `MGTFNO`; its one tensor for all layers is `joint_factorization`.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class TFNO(Operator):
         rngs: nnx.Rngs,
         **options: Any,
     ) -> None:
+        known(TFNO, options, FNO, FNOBlock, SpectralConv)
         self.trunk = FNO(
             n_modes,
             in_channels,
@@ -50,7 +54,8 @@ class TFNO(Operator):
             rngs=rngs,
             **options,
         )
-        self.in_channels, self.out_channels, self.ndim = in_channels, out_channels, self.trunk.ndim
+        self.in_channels, self.out_channels = self.trunk.in_channels, self.trunk.out_channels
+        self.ndim = self.trunk.ndim
 
     @property
     def n_modes(self) -> tuple[int, ...]:
@@ -70,6 +75,6 @@ class TFNO(Operator):
         """Apply the operator; see `FNO.__call__`."""
         return self.trunk(u, output_shape, embedding)
 
-    def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to train on a grid that cannot hold the modes; see `Operator.check_grid`."""
-        self.trunk.check_grid(shape)
+    def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """See `Operator.mode_grids`."""
+        return self.trunk.mode_grids(shape)

@@ -9,17 +9,18 @@ from jaxtyping import Array, Float, Inexact
 
 from .base import Operator
 from .layers.activations import as_activation, gelu
+from .layers.arguments import choice, entries, flag, known, random_streams, refusal, whole, whole_number
 from .layers.batches import flatten, flatten_embedding
 from .layers.channel_mlp import ChannelMLP
 from .layers.complex_valued import of_data
-from .layers.embeddings import GridEmbedding
+from .layers.entry import make_entry
 from .layers.fno_block import FNOBlock
 from .layers.grid_plan import GridPlan, plan_grids, plan_grids_in_turn
 from .layers.modes import as_modes
-from .layers.padding import DomainPadding
 from .layers.resample import resample
 from .layers.scaling import as_factors
-from .layers.skips import make_skip
+from .layers.skips import SKIPS, make_skip
+from .layers.spectral_conv import SpectralConv
 
 
 class UNO(Operator):
@@ -94,39 +95,47 @@ class UNO(Operator):
         rngs: nnx.Rngs,
         **block_options: Any,
     ) -> None:
-        if positional_embedding not in ("grid", None):
-            raise ValueError(f'positional_embedding: got {positional_embedding!r}, wanted "grid" or None')
-        if horizontal_skip is None:
-            raise ValueError("horizontal_skip: got None, wanted a skip; for none at all set horizontal_skips_map={}")
-        _check_count("uno_out_channels", uno_out_channels, n_layers)
-        _check_count("uno_n_modes", uno_n_modes, n_layers)
-        _check_count("uno_scalings", uno_scalings, n_layers)
-        self.uno_n_modes = tuple(as_modes(n_modes) for n_modes in uno_n_modes)
+        known(UNO, block_options, FNOBlock, SpectralConv)
+        random_streams(rngs)
+        choice("horizontal_skip", horizontal_skip, SKIPS[:-1], "for no skips at all set horizontal_skips_map={}")
+        n_layers = whole("n_layers", n_layers)
+        counts = enumerate(entries("uno_out_channels", uno_out_channels, n_layers))
+        outs = tuple(whole(f"uno_out_channels[{layer}]", count) for layer, count in counts)
+        modes = enumerate(entries("uno_n_modes", uno_n_modes, n_layers))
+        self.uno_n_modes = tuple(as_modes(n_modes, name=f"uno_n_modes[{layer}]") for layer, n_modes in modes)
         self.ndim = len(self.uno_n_modes[0])
         if any(len(n_modes) != self.ndim for n_modes in self.uno_n_modes):
-            raise ValueError(f"uno_n_modes: got {self.uno_n_modes}, wanted as many counts for every block: the axes")
-        self.in_channels, self.out_channels, self.hidden_channels = in_channels, out_channels, hidden_channels
-        self.complex_data, self.compat = complex_data, compat
-        self.scaling = as_factors(uno_scalings, self.ndim, n_layers, name="uno_scalings")
+            raise ValueError(
+                f"uno_n_modes: got {self.uno_n_modes}, wanted as many counts for every block as there are "
+                "axes; give all the same number"
+            )
+        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.hidden_channels = hidden_channels = whole("hidden_channels", hidden_channels)
+        self.complex_data, self.compat = flag("complex_data", complex_data), compat
+        factors = entries("uno_scalings", uno_scalings, n_layers)
+        self.scaling = as_factors(factors, self.ndim, n_layers, name="uno_scalings")
         self.sources = _sources(horizontal_skips_map, n_layers)
 
-        self.embedding = GridEmbedding(self.ndim) if positional_embedding == "grid" else None
-        self.padding = (
-            None if domain_padding is None else DomainPadding(domain_padding, self.ndim, mode=domain_padding_mode)
+        self.embedding, self.padding, lifted = make_entry(
+            self.in_channels,
+            self.ndim,
+            positional_embedding=positional_embedding,
+            domain_padding=domain_padding,
+            domain_padding_mode=domain_padding_mode,
         )
         sigma = as_activation(non_linearity)
-        lifted = in_channels + (self.ndim if self.embedding is not None else 0)
+        wide, narrow = whole("lifting_channels", lifting_channels), whole("projection_channels", projection_channels)
         inner = gelu if compat else sigma
-        lifting = ChannelMLP(lifted, hidden_channels, lifting_channels, non_linearity=inner, rngs=rngs)
+        lifting = ChannelMLP(lifted, hidden_channels, wide, non_linearity=inner, rngs=rngs)
         self.lifting = of_data(lifting, complex_data)
         block_options |= {"channel_mlp_skip": channel_mlp_skip, "non_linearity": sigma, "complex_data": complex_data}
-        widths = (hidden_channels, *uno_out_channels)
+        widths = (hidden_channels, *outs)
         self.blocks = nnx.List(
             [
                 FNOBlock(
-                    widths[layer] + (0 if source is None else uno_out_channels[source]),
+                    widths[layer] + (0 if source is None else outs[source]),
                     self.uno_n_modes[layer],
-                    out_channels=uno_out_channels[layer],
+                    out_channels=outs[layer],
                     activate=compat is None and layer < n_layers - 1,
                     compat=compat,
                     rngs=rngs,
@@ -137,11 +146,11 @@ class UNO(Operator):
         )
         self.horizontal_skips = nnx.Dict()
         for source in sorted({source for source in self.sources if source is not None}):
-            width = uno_out_channels[source]
+            width = outs[source]
             self.horizontal_skips[str(source)] = of_data(
-                make_skip(horizontal_skip, width, width, rngs=rngs), complex_data
+                make_skip(horizontal_skip, width, width, name="horizontal_skip", rngs=rngs), complex_data
             )
-        projection = ChannelMLP(widths[-1], out_channels, projection_channels, non_linearity=sigma, rngs=rngs)
+        projection = ChannelMLP(widths[-1], out_channels, narrow, non_linearity=sigma, rngs=rngs)
         self.projection = of_data(projection, complex_data)
 
     def grids(self, shape: tuple[int, ...], output_shape: tuple[int, ...] | None = None) -> GridPlan:
@@ -197,25 +206,19 @@ class UNO(Operator):
         return y.reshape(*batch, *y.shape[1:])
 
 
-def _check_count(name: str, values: Sequence[Any], n_layers: int) -> None:
-    if n_layers < 1:
-        raise ValueError(f"n_layers: got {n_layers}, wanted at least 1")
-    if len(values) != n_layers:
-        raise ValueError(
-            f"{name}: got {values}, wanted a list of n_layers={n_layers} entries, one for every block; change it or "
-            "n_layers"
-        )
-
-
 def _sources(skips: Mapping[int | str, int] | None, n_layers: int) -> tuple[int | None, ...]:
     """For every block the one that a skip leads from, or None."""
     if skips is None:
         skips = {n_layers - 1 - layer: layer for layer in range(n_layers // 2)}
-    # In configs the keys of a mapping are texts.
-    numbers = {int(target): int(source) for target, source in skips.items()}
-    if any(not 0 <= source < target < n_layers for target, source in numbers.items()):
-        raise ValueError(
-            f"horizontal_skips_map: got {numbers}, wanted {{to: from}} with 0 <= from < to < n_layers={n_layers}, such "
-            "as the default None, or {} for no skips"
-        )
+    given = skips if isinstance(skips, Mapping) else {-1: -1}
+    numbers = {_block(target): _block(source) for target, source in given.items()}
+    if len(numbers) < len(given) or any(not 0 <= source < target < n_layers for target, source in numbers.items()):
+        wanted = f"{{to: from}} with whole numbers 0 <= from < to < n_layers={n_layers}"
+        raise refusal("horizontal_skips_map", skips, wanted, "such as the default None, or {} for no skips")
     return tuple(numbers.get(layer) for layer in range(n_layers))
+
+
+def _block(number: int | str) -> int:
+    """The number of a block, -1 for what is none. In configs the keys of a mapping are texts."""
+    found = whole_number(int(number) if isinstance(number, str) and number.isdecimal() else number)
+    return -1 if found is None else found

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .arguments import choice
+
 
 @jax.custom_jvp
 def gelu(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
@@ -36,9 +38,7 @@ def as_activation(activation: str | Callable) -> Callable:
     """
     if callable(activation):
         return activation
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"non_linearity: got {activation!r}, wanted one of {sorted(ACTIVATIONS)}, or a function")
-    return ACTIVATIONS[activation]
+    return ACTIVATIONS[choice("non_linearity", activation, ACTIVATIONS, "choose one of them, or give a function")]
 
 
 def _phi(x: Float[Array, "*s"]) -> Float[Array, "*s"]:

@@ -10,13 +10,26 @@ def flatten(
     """The input of an operator with one batch axis.
 
     Raises:
-        ValueError: for another number of axes or channels, or real numbers for complex ones and the reverse.
+        ValueError: for another number of axes or channels, real numbers for complex ones and the reverse, integers,
+            and what is no array.
     """
+    if not hasattr(u, "dtype"):
+        raise ValueError(f"u: got a {type(u).__name__}, wanted an array; use jnp.asarray(u, jnp.float32)")
+    # In whole numbers the coordinates that are appended would all be zero.
+    if not jnp.issubdtype(u.dtype, jnp.inexact):
+        kind = "complex64" if complex_data else "float32"
+        raise ValueError(f"u: got {u.dtype}, wanted floating-point numbers; use u.astype(jnp.{kind})")
     if u.ndim < ndim + 1 or u.shape[-1] != channels:
-        raise ValueError(f"u: got shape {u.shape}, wanted [*batch, {ndim} spatial axes, {channels} channels]")
+        raise ValueError(
+            f"u: got shape {u.shape}, wanted [*batch, {ndim} spatial axes, {channels} channels]; "
+            "channels are the last axis"
+        )
     if jnp.iscomplexobj(u) != complex_data:
         wanted = "complex" if complex_data else "real"
-        raise ValueError(f"u: got {u.dtype}, wanted {wanted} numbers with complex_data={complex_data}")
+        raise ValueError(
+            f"u: got {u.dtype}, wanted {wanted} numbers with complex_data={complex_data}; set it to "
+            f"{not complex_data}, or convert u"
+        )
     return u.reshape(-1, *u.shape[-ndim - 1 :])
 
 

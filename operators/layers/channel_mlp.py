@@ -7,6 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from .activations import gelu
+from .arguments import whole
 from .linear import Linear
 
 
@@ -32,10 +33,8 @@ class ChannelMLP(nnx.Module):
         weight_norm: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
-        if hidden_channels < 1:
-            raise ValueError(f"hidden_channels: got {hidden_channels}, wanted at least 1; raise the ratio or the width")
         self.non_linearity = non_linearity
-        widths = (in_channels, hidden_channels, out_channels)
+        widths = (in_channels, whole("hidden_channels", hidden_channels), out_channels)
         self.fcs = nnx.List([Linear(i, o, weight_norm=weight_norm, rngs=rngs) for i, o in itertools.pairwise(widths)])
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from .arguments import choice
+
 NEURALOP2 = "neuralop2"
 NEURALOP2_RELEASE = "neuralop2-release"
 
@@ -14,12 +16,7 @@ def check_compat(compat: str | None) -> str | None:
     Raises:
         ValueError: for another name.
     """
-    if compat not in (None, NEURALOP2, NEURALOP2_RELEASE):
-        raise ValueError(
-            f'compat: got {compat!r}, wanted "{NEURALOP2}" or "{NEURALOP2_RELEASE}", or None for the numerics of this '
-            "library"
-        )
-    return compat
+    return choice("compat", compat, (None, NEURALOP2, NEURALOP2_RELEASE), "None is the numerics of this library")
 
 
 def lowered(c: Float[Array, "b *k o"], shape: tuple[int, ...]) -> Float[Array, "b *l o"]:

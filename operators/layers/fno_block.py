@@ -8,11 +8,12 @@ from flax import nnx
 from jaxtyping import Array, Float, Inexact
 
 from .activations import gelu
+from .arguments import choice, flag, number, whole, width
 from .channel_mlp import ChannelMLP
 from .complex_valued import componentwise, of_data
 from .norms import make_norm
 from .resample import resample
-from .skips import make_skip
+from .skips import SKIPS, make_skip
 from .spectral_conv import SpectralConv
 from .weights import SpectralWeight
 
@@ -75,12 +76,16 @@ class FNOBlock(nnx.Module):
         rngs: nnx.Rngs,
         **convolution: Any,
     ) -> None:
-        if stabilizer not in ("tanh", None):
-            raise ValueError(f'stabilizer: got {stabilizer!r}, wanted "tanh" or None')
-        self.activate, self.non_linearity = activate, non_linearity
-        self.preactivation, self.stabilizer = preactivation, stabilizer
+        self.activate, self.non_linearity = flag("activate", activate), non_linearity
+        self.preactivation = flag("preactivation", preactivation)
+        self.stabilizer = choice("stabilizer", stabilizer, ("tanh", None))
+        self.use_channel_mlp = flag("use_channel_mlp", use_channel_mlp)
+        # Also where there is no MLP to use them.
+        number("channel_mlp_expansion", channel_mlp_expansion)
+        choice("channel_mlp_skip", channel_mlp_skip, SKIPS)
         self.adaptive = norm == "ada_in"
-        out_channels = channels if out_channels is None else out_channels
+        channels = whole("channels", channels)
+        out_channels = channels if out_channels is None else whole("out_channels", out_channels)
         self.compat = compat
         self.conv = SpectralConv(
             channels, out_channels, n_modes, complex_data=complex_data, compat=compat, rngs=rngs, **convolution
@@ -91,13 +96,12 @@ class FNOBlock(nnx.Module):
 
         of_norm = {"groups": norm_groups, "features": ada_in_features}
         self.norm = layer(make_norm, norm, channels if preactivation else out_channels, **of_norm)
-        self.fno_skip = layer(make_skip, fno_skip, channels, out_channels)
-        self.use_channel_mlp = use_channel_mlp
+        self.fno_skip = layer(make_skip, fno_skip, channels, out_channels, name="fno_skip")
         if use_channel_mlp:
-            hidden = round(out_channels * channel_mlp_expansion)
+            hidden = width("channel_mlp_expansion", channel_mlp_expansion, out_channels, round)
             inner = gelu if compat else non_linearity
             self.channel_mlp = layer(ChannelMLP, out_channels, out_channels, hidden, non_linearity=inner)
-            self.channel_mlp_skip = layer(make_skip, channel_mlp_skip, channels, out_channels)
+            self.channel_mlp_skip = layer(make_skip, channel_mlp_skip, channels, out_channels, name="channel_mlp_skip")
         self.has_second_half = use_channel_mlp or compat is not None
         if self.has_second_half:
             self.channel_mlp_norm = layer(make_norm, norm, out_channels, **of_norm)

@@ -5,6 +5,7 @@ import itertools
 
 from jaxtyping import Array, Inexact
 
+from .arguments import points
 from .padding import DomainPadding
 from .scaling import Factors, product, scaled
 
@@ -54,11 +55,11 @@ def plan_grids(
         output_shape: grid of the output, where another one is wanted than follows from the factors.
 
     Raises:
-        ValueError: where a layer would be left without a point.
+        ValueError: where a layer would be left without a point, and for an output shape that is no grid of these axes.
     """
     grids = [scaled(shape, product(factors[: layer + 1])) for layer in range(len(factors))]
     if output_shape is not None:
-        grids[-1] = tuple(output_shape)
+        grids[-1] = points("output_shape", output_shape, len(shape))
     if padding is None:
         return GridPlan(shape, tuple(grids), (0,) * len(shape), grids[-1])
     inner = tuple(padding.carried(shape, grid) for grid in grids)

@@ -7,10 +7,10 @@ axes and the beginning of the one-sided.
 
 from collections.abc import Sequence
 
-from .ranks import whole_numbers
+from .arguments import refusal, whole_numbers
 
 
-def as_modes(n_modes: int | Sequence[int]) -> tuple[int, ...]:
+def as_modes(n_modes: int | Sequence[int], *, name: str = "n_modes") -> tuple[int, ...]:
     """Mode counts of every axis as a tuple.
 
     Raises:
@@ -18,9 +18,8 @@ def as_modes(n_modes: int | Sequence[int]) -> tuple[int, ...]:
     """
     modes = whole_numbers(n_modes)
     if modes is None or not 1 <= len(modes) <= 3 or min(modes) < 1:
-        raise ValueError(
-            f"n_modes: got {n_modes}, wanted one positive whole number per spatial axis (1 to 3 axes), such as (16, 16)"
-        )
+        wanted = "one positive whole number per spatial axis (1 to 3 axes)"
+        raise refusal(name, n_modes, wanted, f"such as {name}=(16, 16) for two")
     return modes
 
 
@@ -72,7 +71,7 @@ def check_modes(n_modes: int | Sequence[int], shape: Sequence[int], *, name: str
     Raises:
         ValueError: when an axis cannot hold its modes, with the largest count that it can.
     """
-    modes, shape = as_modes(n_modes), tuple(shape)
+    modes, shape = as_modes(n_modes, name=name), tuple(shape)
     if len(modes) != len(shape):
         raise ValueError(
             f"{name}: got {modes} for a grid of shape {shape}, wanted one count per axis; give {len(shape)} counts"

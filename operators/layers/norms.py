@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from spectral.sharded import count_over_devices, mean_over_devices
 
 from .activations import gelu
+from .arguments import choice, whole
 from .linear import Linear
 
 
@@ -28,9 +29,10 @@ class GroupNorm(nnx.Module):
     """
 
     def __init__(self, channels: int, groups: int = 1, *, eps: float = 1e-5) -> None:
-        if groups < 1 or channels % groups:
+        if channels % whole("norm_groups", groups):
             raise ValueError(
-                f"norm_groups: got {groups} for {channels} channels, wanted a divisor of the channel count"
+                f"norm_groups: got {groups} for {channels} channels, wanted a divisor of the channel count; change one "
+                "of them"
             )
         self.groups, self.eps = groups, eps
         self.scale = nnx.Param(jnp.ones(channels, jnp.float32))
@@ -122,10 +124,13 @@ class AdaIN(nnx.Module):
     """
 
     def __init__(self, features: int | None, channels: int, *, eps: float = 1e-5, rngs: nnx.Rngs) -> None:
-        if not features or features < 1:
-            raise ValueError(f'ada_in_features: got {features}, wanted the size of the embedding with norm="ada_in"')
-        self.features, self.eps = features, eps
-        self.mlp = nnx.List([Linear(features, 512, rngs=rngs), Linear(512, 2 * channels, rngs=rngs)])
+        if features is None:
+            raise ValueError(
+                'ada_in_features: got None, wanted the size of the embedding with norm="ada_in"; give '
+                "ada_in_features=.., and embedding=.. when calling the operator"
+            )
+        self.features, self.eps = whole("ada_in_features", features), eps
+        self.mlp = nnx.List([Linear(self.features, 512, rngs=rngs), Linear(512, 2 * channels, rngs=rngs)])
 
     def __call__(
         self, x: Float[Array, "b *space c"], embedding: Float[Array, "*b e"] | None
@@ -166,12 +171,11 @@ def make_norm(
     Raises:
         ValueError: for another name, or numbers that belong to another norm.
     """
-    if kind not in (None, *NORMS):
-        raise ValueError(f"norm: got {kind!r}, wanted one of {NORMS} or None")
-    if groups != 1 and kind != "group_norm":
-        raise ValueError(f'norm_groups: got {groups} with norm={kind!r}, wanted norm="group_norm", or 1')
+    choice("norm", kind, (*NORMS, None))
+    if whole("norm_groups", groups) != 1 and kind != "group_norm":
+        raise ValueError(f'norm_groups: got {groups} with norm={kind!r}, wanted 1; or set norm="group_norm"')
     if features is not None and kind != "ada_in":
-        raise ValueError(f'ada_in_features: got {features} with norm={kind!r}, wanted norm="ada_in", or None')
+        raise ValueError(f'ada_in_features: got {features} with norm={kind!r}, wanted None; or set norm="ada_in"')
     match kind:
         case "group_norm":
             return GroupNorm(channels, groups)

@@ -6,6 +6,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Inexact
 
+from .arguments import choice, shares
+
+MODES = ("symmetric", "one-sided")
+
 
 class DomainPadding(nnx.Module):
     """Append round(fraction * S) zeros to every spatial axis, on both ends or at the far end.
@@ -20,16 +24,8 @@ class DomainPadding(nnx.Module):
     """
 
     def __init__(self, fraction: int | float | Sequence[int | float], ndim: int, *, mode: str = "symmetric") -> None:
-        if isinstance(fraction, int | float):
-            fraction = [fraction] * ndim
-        self.fraction = tuple(float(f) for f in fraction)
-        self.mode = mode
-        if len(self.fraction) != ndim or min(self.fraction) < 0:
-            raise ValueError(
-                f"domain_padding: got {fraction}, wanted one non-negative share of the axis, or {ndim} of them"
-            )
-        if mode not in ("symmetric", "one-sided"):
-            raise ValueError(f'domain_padding_mode: got {mode!r}, wanted "symmetric" or "one-sided"')
+        self.fraction = shares("domain_padding", fraction, ndim)
+        self.mode = choice("domain_padding_mode", mode, MODES)
 
     def widths(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
         """Points added before and after every axis (halves round to even)."""

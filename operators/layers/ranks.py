@@ -6,10 +6,26 @@ an integer means that rank on every axis, and a sequence is taken as given. Roun
 
 import itertools
 import math
-import operator
 from collections.abc import Iterable, Sequence
 
+from .arguments import is_number, refusal, whole_numbers
+
 Rank = float | int | Sequence[int]
+
+# Shares above one make sense: every tensor has an exact form, which may have more parameters than it. Not this many.
+MOST_SHARE = 100.0
+
+
+def check_rank(rank: Rank) -> Rank:
+    """The rank, if it may be one of a tensor of some shape.
+
+    Raises:
+        ValueError: for a share that is not positive, or senseless, and for what is neither a share nor whole numbers.
+    """
+    if whole_numbers(rank) is None and not (is_number(rank) and 0 < rank <= MOST_SHARE):
+        wanted = f"a positive share of the dense parameters up to {MOST_SHARE:g}, or whole numbers"
+        raise refusal("rank", rank, wanted, "such as rank=0.1")
+    return rank
 
 
 def tucker_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
@@ -25,7 +41,7 @@ def tucker_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
     Source: TensorLy's rule (validate_tucker_rank), whose checkpoints fix these integers.
     """
     if not isinstance(rank, float):
-        return _given_ranks(rank, len(shape))
+        return _given_ranks(rank, len(shape), math.prod(shape))
     size, squares = math.prod(shape), sum(n * n for n in shape)
     low, high = 0.0, max(rank, 1.0)
     for _ in range(100):  # the left side grows with c: bisection down to the spacing of floats
@@ -40,7 +56,7 @@ def tucker_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
 def cp_rank(shape: Sequence[int], rank: float | int) -> int:
     """Number of rank-one terms, max(round(rank prod(N) / sum(N)), 1)."""
     if not isinstance(rank, float):
-        return _given_ranks(rank, 1)[0]
+        return _given_ranks(rank, 1, math.prod(shape))[0]
     return max(round(rank * math.prod(shape) / sum(shape)), 1)
 
 
@@ -54,7 +70,7 @@ def tt_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
     """
     bonds = len(shape) - 1
     if not isinstance(rank, float):
-        return (1, *_given_ranks(rank, bonds), 1)
+        return (1, *_given_ranks(rank, bonds, math.prod(shape)), 1)
     means = [(a + b) / 2 for a, b in itertools.pairwise(shape)]
     a = sum(means[i - 1] * shape[i] * means[i] for i in range(1, bonds))
     b = shape[0] * means[0] + shape[-1] * means[-1]
@@ -64,20 +80,11 @@ def tt_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
     return (1, *(max(round(c * m), 1) for m in means), 1)
 
 
-def whole_numbers(values: object) -> tuple[int, ...] | None:
-    """One whole number or a sequence of them, as a tuple; None for anything else: nothing is rounded."""
-    try:
-        return tuple(map(operator.index, values if isinstance(values, Iterable) else (values,)))
-    except TypeError:
-        return None
-
-
-def _given_ranks(rank: int | Sequence[int], count: int) -> tuple[int, ...]:
+def _given_ranks(rank: int | Sequence[int], count: int, size: int) -> tuple[int, ...]:
     ranks = whole_numbers(rank)
     if ranks and not isinstance(rank, Iterable):
         ranks *= count
-    if not ranks or len(ranks) != count or min(ranks) < 1:
-        raise ValueError(
-            f"rank: got {rank}, wanted a float (share of the dense parameters), a positive integer, or {count} of them"
-        )
+    if not ranks or len(ranks) != count or min(ranks) < 1 or max(ranks) > size:
+        wanted = f"a float (share of the dense parameters), or one or {count} whole numbers from 1 to {size}"
+        raise refusal("rank", rank, wanted, "such as rank=0.1")
     return ranks

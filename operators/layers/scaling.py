@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from .arguments import is_number, items, numbers, refusal
+
 Scaling = int | float | Sequence[int | float | Sequence[int | float]]
 Factors = tuple[tuple[float, ...], ...]
 
@@ -23,14 +25,14 @@ def as_factors(
     """
     if scaling is None:
         return None
-    rows = [scaling] * n_layers if isinstance(scaling, int | float) else list(scaling)
-    factors = tuple(tuple(float(f) for f in ([row] * ndim if isinstance(row, int | float) else row)) for row in rows)
-    positive = all(0 < factor < math.inf for row in factors for factor in row)
-    if len(factors) != n_layers or any(len(row) != ndim for row in factors) or not positive:
-        raise ValueError(
-            f"{name}: got {scaling}, wanted one positive factor, one for each of {n_layers} layers, "
-            f"or for every layer a list of {ndim}, one per axis"
+    rows = (scaling,) * n_layers if is_number(scaling) else items(scaling)
+    factors = tuple(numbers(row, ndim) or () for row in rows or ())
+    positive = all(row and all(0 < factor < math.inf for factor in row) for row in factors)
+    if len(factors) != n_layers or not positive:
+        wanted = (
+            f"one positive factor, one for each of {n_layers} layers, or for every layer a list of {ndim}, one per axis"
         )
+        raise refusal(name, scaling, wanted, f"such as {name}={[1] * n_layers}")
     return factors
 
 

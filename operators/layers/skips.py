@@ -4,7 +4,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from .arguments import choice, refusal
 from .linear import Linear
+
+SKIPS = ("linear", "soft-gating", "identity", None)
 
 
 class SoftGating(nnx.Module):
@@ -24,18 +27,26 @@ class Identity(nnx.Module):
         return x
 
 
-def make_skip(kind: str | None, in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Module | None:
+def make_skip(
+    kind: str | None, in_channels: int, out_channels: int, *, name: str = "skip", rngs: nnx.Rngs
+) -> nnx.Module | None:
     """A skip connection by its name: "linear" (no bias), "soft-gating", "identity", or None for no skip at all.
+
+    Args:
+        kind: the name.
+        in_channels: channels in.
+        out_channels: channels out.
+        name: of the argument, in errors.
+        rngs: random streams.
 
     Raises:
         ValueError: for another name, or where a skip without mixing would have to change the channel count.
     """
-    if kind == "linear":
+    if choice(name, kind, SKIPS) == "linear":
         return Linear(in_channels, out_channels, bias=False, rngs=rngs)
     if kind is None:
         return None
-    if kind not in ("soft-gating", "identity"):
-        raise ValueError(f'skip: got {kind!r}, wanted "linear", "soft-gating", "identity" or None')
     if in_channels != out_channels:
-        raise ValueError(f'skip: {kind!r} keeps the channels, got {in_channels} -> {out_channels}; use "linear"')
+        wanted = f"a skip that leads from {in_channels} channels to {out_channels}: this one keeps the channels"
+        raise refusal(name, kind, wanted, 'use "linear"')
     return SoftGating(in_channels) if kind == "soft-gating" else Identity()

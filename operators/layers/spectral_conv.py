@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Inexact
 from spectral.transforms import forward_complex, forward_planes, inverse_complex, inverse_planes
 
 from . import pairs
+from .arguments import choice, flag, whole
 from .by_position import place
 from .compat import NEURALOP2, NEURALOP2_RELEASE, check_compat, lowered, modulated
 from .modes import as_modes, mode_window, stored_modes
@@ -77,25 +78,22 @@ class SpectralConv(nnx.Module):
         compat: str | None = None,
         rngs: nnx.Rngs,
     ) -> None:
-        if implementation not in IMPLEMENTATIONS:
-            raise ValueError(f"implementation: got {implementation!r}, wanted one of {IMPLEMENTATIONS}")
-        if spectral_dtype not in SPECTRAL_DTYPES:
-            raise ValueError(f"spectral_dtype: got {spectral_dtype!r}, wanted one of {tuple(SPECTRAL_DTYPES)}")
-        if separable and spectral_dtype != "f32":
+        self.implementation = choice("implementation", implementation, IMPLEMENTATIONS)
+        self.spectral_dtype = choice("spectral_dtype", spectral_dtype, SPECTRAL_DTYPES)
+        if flag("separable", separable) and spectral_dtype != "f32":
             raise ValueError(
-                f'spectral_dtype: got {spectral_dtype!r}, wanted "f32" with separable=True: nothing is mixed'
+                f'spectral_dtype: got {spectral_dtype!r} with separable=True, wanted "f32": nothing is mixed; drop one'
             )
-        self.compat = check_compat(compat)
-        self.in_channels, self.out_channels, self.complex_data = in_channels, out_channels, complex_data
-        self.max_n_modes = as_modes(n_modes if max_n_modes is None else max_n_modes)
+        self.compat, self.complex_data = check_compat(compat), flag("complex_data", complex_data)
+        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.max_n_modes = as_modes(n_modes) if max_n_modes is None else as_modes(max_n_modes, name="max_n_modes")
         self.n_modes = n_modes
         self.ndim = len(self.max_n_modes)
-        self.implementation, self.spectral_dtype = implementation, spectral_dtype
         std = math.sqrt(2 / (in_channels + out_channels))
         sizes = in_channels, out_channels, stored_modes(self.max_n_modes, complex_data)
         of_weight = {"rank": rank, "std": std, "separable": separable, "rngs": rngs}
-        self.weight = make_weight(factorization, *sizes, **of_weight) if own_weight else None
-        self.bias = nnx.Param(std * rngs.params.normal((out_channels,), jnp.float32)) if bias else None
+        self.weight = make_weight(factorization, *sizes, **of_weight) if flag("own_weight", own_weight) else None
+        self.bias = nnx.Param(std * rngs.params.normal((out_channels,), jnp.float32)) if flag("bias", bias) else None
 
     @property
     def n_modes(self) -> tuple[int, ...]:

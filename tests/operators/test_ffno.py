@@ -178,9 +178,9 @@ def test_output_grid_keeps_a_padded_function_in_place():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"n_layers": 0}, "n_layers: got 0, wanted at least 1"),
+        ({"n_layers": 0}, "n_layers: got 0, wanted a whole number of at least 1"),
         ({"positional_embedding": "polar"}, "positional_embedding: got 'polar'"),
-        ({"factor": 0}, "hidden_channels: got 0, wanted at least 1"),
+        ({"factor": 0}, "factor: got 0, wanted a ratio"),
         ({"non_linearity": "step"}, "non_linearity: got 'step'"),
         ({"n_modes": (4, 0)}, "n_modes: got"),
     ],

@@ -192,7 +192,7 @@ def test_modes_may_grow():
         ({"norm": "layer"}, "norm: got"),
         ({"fno_skip": "conv"}, "skip: got"),
         ({"factorization": "svd"}, "factorization: got"),
-        ({"lifting_channel_ratio": 0.1}, "hidden_channels: got 0"),
+        ({"lifting_channel_ratio": 0.1}, "lifting_channel_ratio: got 0.1"),
         ({"domain_padding": -1.0}, "domain_padding: got"),
     ],
     ids=str,

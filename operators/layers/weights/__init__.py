@@ -4,7 +4,8 @@ from typing import Any
 
 from flax import nnx
 
-from ..ranks import Rank
+from ..arguments import refusal
+from ..ranks import Rank, check_rank
 from .base import MatrixWeight, SpectralWeight
 from .cp import CPWeight
 from .dense import DenseWeight
@@ -90,9 +91,8 @@ def make_joint_weight(
 
 def _options(factorization: str | None, rank: Rank) -> dict[str, Any]:
     """The name in lower case, and the rank where there is one."""
-    if isinstance(rank, float) and rank <= 0:
-        raise ValueError(f"rank: got {rank}, wanted a positive share of the dense parameters, such as 0.1")
-    name = (factorization or "dense").lower()
+    name = factorization.lower() if isinstance(factorization, str) else "dense" if factorization is None else None
     if name not in WEIGHTS:
-        raise ValueError(f'factorization: got {factorization!r}, wanted None, "dense", "Tucker", "CP" or "TT"')
+        raise refusal("factorization", factorization, 'None, "dense", "Tucker", "CP" or "TT"', "choose one of them")
+    rank = check_rank(rank)
     return {"name": name} if name == "dense" else {"name": name, "rank": rank}
