@@ -150,7 +150,7 @@ def test_the_table_begins_with_what_is_right(make):
     assert build(make)
 
 
-@pytest.mark.parametrize(("make", "options", "match"), TABLE, ids=str)
+@pytest.mark.parametrize(("make", "options", "match"), TABLE, ids=[f"{i} {row[2]}" for i, row in enumerate(TABLE)])
 def test_bad_arguments_are_named(make, options, match):
     with pytest.raises(ValueError, match=f"^{match}") as error:
         build(make, **options)
