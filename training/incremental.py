@@ -56,7 +56,7 @@ class Rule(abc.ABC):
     def __post_init__(self) -> None:
         for name in ("start", "step"):
             value = getattr(self, name)
-            check(f"growth.{name}", value, is_whole(value) and value >= 1, "a whole number of modes, at least 1")
+            check(name, value, is_whole(value) and value >= 1, "a whole number of modes, at least 1")
 
     @abc.abstractmethod
     def grows(
@@ -89,7 +89,7 @@ class LossGap(Rule):
     def __post_init__(self) -> None:
         super().__post_init__()
         sound = is_real(self.tolerance) and self.tolerance >= 0
-        check("growth.tolerance", self.tolerance, sound, "a number, 0 or more")
+        check("tolerance", self.tolerance, sound, "a number, 0 or more")
 
     def grows(self, previous, mean, model, modes):
         del model
@@ -117,7 +117,7 @@ class ExplainedVariance(Rule):
     def __post_init__(self) -> None:
         super().__post_init__()
         share = is_real(self.explained) and 0 < self.explained < 1
-        check("growth.explained", self.explained, share, "a share in (0, 1)")
+        check("explained", self.explained, share, "a share in (0, 1)")
         fewer = is_whole(self.buffer) and 0 < self.buffer < self.start
         check(
             "growth.buffer", self.buffer, fewer, f"a whole number of modes, at least 1, fewer than start={self.start}"
