@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from data.instantiate import instantiate
 from data.metadata import FieldMap, Metadata
-from pdes.equations import Equation
+from data.synthetic import HeatFlow
+from pdes.equations import AdvectionDiffusion, Equation
 from pdes.generators import Generator
 from spectral.grid import Grid
 
@@ -38,7 +39,7 @@ class Problem(NamedTuple):
             ValueError: where the map is not one from states of such an equation to later ones.
         """
         generator = self.generator() if self.generator else None
-        equation = generator.flow(generator.grid) if generator else None
+        equation = _equation(generator, generator.grid) if generator else None
         # A map from a forcing says nothing about how its output goes on, nor one field of several.
         names = {*self.inputs, *self.targets}
         if generator is None or equation is None or len(equation.fields) != 1 or len(names) != 1:
@@ -49,7 +50,7 @@ class Problem(NamedTuple):
             )
 
         def on(grid: Grid) -> Equation:
-            found = generator.flow(grid)
+            found = _equation(generator, grid)
             assert found is not None
             return found
 
@@ -63,7 +64,9 @@ def problem_of_file(metadata: Metadata, inputs: FieldMap, targets: FieldMap, all
         return instantiate(metadata.generator, allow=allow, where=str(metadata.path))
 
     fields = (tuple(name for name, _ in metadata.channels(field_map)) for field_map in (inputs, targets))
-    return Problem(metadata.equation, metadata.parameters, metadata.extent, metadata.periodic, *fields, generator)
+    return Problem(
+        metadata.equation, metadata.parameters, metadata.extent, metadata.periodic, *fields, generator=generator
+    )
 
 
 def problem_of_generator(generator: Generator, inputs: FieldMap | None, targets: FieldMap | None) -> Problem:
@@ -73,4 +76,13 @@ def problem_of_generator(generator: Generator, inputs: FieldMap | None, targets:
         for field_map in (inputs or generator.inputs, targets or generator.targets)
     )
     periodic = generator.grid_type == "periodic"
-    return Problem(generator.name, generator.parameters(), generator.grid.extent, periodic, *fields, lambda: generator)
+    return Problem(
+        generator.name, generator.parameters(), generator.grid.extent, periodic, *fields, generator=lambda: generator
+    )
+
+
+def _equation(generator: Generator, grid: Grid) -> Equation | None:
+    # The instant set of the debug configs is solved by a formula.
+    if isinstance(generator, HeatFlow):
+        return AdvectionDiffusion(grid, (0.0,) * grid.ndim, generator.diffusivity)
+    return generator.flow(grid)
