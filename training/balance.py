@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+from .component import check, is_real, is_whole
+
 
 class Balance(abc.ABC):
     """Chooses the weights of m terms."""
@@ -60,10 +62,12 @@ class ReLoBRaLo(Balance):
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted a number in [0, 1]")
-        if self.tau <= 0:
-            raise ValueError(f"tau: got {self.tau}, wanted a positive number")
+            value = getattr(self, name)
+            check(name, value, is_real(value) and 0 <= value <= 1, "a number in [0, 1]")
+        for name in ("tau", "eps"):
+            value = getattr(self, name)
+            check(name, value, is_real(value) and value > 0, "a positive number")
+        check("seed", self.seed, is_whole(self.seed) and 0 <= self.seed < 2**32, "a whole number in [0, 2^32)")
 
     def init(self, count: int) -> Lookback:
         return Lookback(jnp.ones(count), jnp.ones(count), jnp.ones(count))
@@ -91,6 +95,9 @@ class SoftAdapt(Balance):
     """
 
     eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        check("eps", self.eps, is_real(self.eps) and self.eps > 0, "a positive number")
 
     def init(self, count: int) -> Float[Array, "m"]:
         return jnp.ones(count)

@@ -25,9 +25,10 @@ from data.splits import SplitSpec, plan
 from data.stream import StreamLoader
 from operators.base import Operator
 
+from .component import named, refuse_keys
 from .config import Run
 from .distributed import together
-from .incremental import Growing
+from .incremental import Growing, Rule
 from .objective import Loss, Objective, Sum, single
 from .problem import Problem
 from .spectral_layout import spectral_layout
@@ -149,19 +150,21 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
         channels: of inputs and of targets.
 
     Raises:
-        ValueError: for arguments that the operator does not take, more modes than the training grid resolves, or a
-            number of space axes that is not that of the data.
+        ValueError: for arguments that the operator does not take or that the run sets, more modes than the training
+            grid resolves, or a number of space axes that is not that of the data.
     """
-    make = instantiate({**run.operator, "_partial_": True}, allow=run.allow)
+    refuse_keys(
+        "operator", run.operator, {"in_channels": "the data", "out_channels": "the data", "rngs": "the seed of the run"}
+    )
+    with named("operator", run.operator):
+        make = instantiate({**run.operator, "_partial_": True}, allow=run.allow, where="operator")
     make = functools.partial(make, in_channels=channels[0], out_channels=channels[1])
 
     def create(key: jax.Array) -> Operator:
         return make(rngs=nnx.Rngs(key))
 
-    try:
+    with named("operator", run.operator):
         abstract = nnx.eval_shape(create, jax.random.key(0))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"operator: got {run.operator}: {error}; see the arguments of {make.func.__name__}") from error
     if abstract.ndim != len(shape):
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
     abstract.check_grid(shape)
@@ -183,14 +186,17 @@ def build_loss(run: Run, problem: Problem) -> Loss | Sum:
     """The loss on the domain of a problem, a periodic one or one with a boundary, or a sum that asks for its equation.
 
     Raises:
-        ValueError: for a loss that needs a periodic domain where it is not, or an equation that the data have not.
+        ValueError: for a loss that needs a periodic domain where it is not, an equation that the data have not, or an
+            argument that the run sets.
     """
+    refuse_keys("loss", run.loss, dict.fromkeys(("extent", "periodic", "problem"), "the data"))
     allow = (*run.allow, "training.objective.", "training.residual.", "training.balance.")
-    if "problem" in _arguments(run.loss, allow):
-        return instantiate(run.loss, allow=allow, problem=problem)
     # A loss of one's own that knows periodic domains only need not take the argument.
     domain: dict[str, Any] = {"extent": problem.extent} | ({} if problem.periodic else {"periodic": False})
-    return instantiate(run.loss, allow=allow, **domain)
+    if "problem" in _arguments("loss", run.loss, allow):
+        domain = {"problem": problem}
+    with named("loss", run.loss):
+        return instantiate(run.loss, allow=allow, where="loss", **domain)
 
 
 def build_objective(run: Run, problem: Problem, targets: Normalizer) -> Objective:
@@ -205,9 +211,9 @@ def build_objective(run: Run, problem: Problem, targets: Normalizer) -> Objectiv
     return single(lambda prediction, y: loss(prediction, targets.encode(y)))
 
 
-def _arguments(component: dict[str, Any], allow: Sequence[str]) -> Mapping[str, Any]:
+def _arguments(group: str, component: dict[str, Any], allow: Sequence[str]) -> Mapping[str, Any]:
     """The arguments that the target of a component takes."""
-    return inspect.signature(find(component.get("_target_"), allow)).parameters
+    return inspect.signature(find(component.get("_target_"), allow, group)).parameters
 
 
 def build_growing(run: Run, operator: Operator, model_of: Callable[[Any], Any], steps_per_epoch: int) -> Growing | None:
@@ -220,17 +226,28 @@ def build_growing(run: Run, operator: Operator, model_of: Callable[[Any], Any], 
         steps_per_epoch: optimizer steps between two decisions.
 
     Raises:
-        ValueError: for an operator without a number of modes.
+        ValueError: for an operator without a number of modes, one of complex data, or one that has no more modes than
+            the rule begins with.
     """
     if not run.growth:
         return None
-    rule = instantiate(run.growth, allow=(*run.allow, "training.incremental."))
+    with named("growth", run.growth):
+        rule = instantiate(run.growth, allow=(*run.allow, "training.incremental."), where="growth")
+    if not isinstance(rule, Rule):
+        raise ValueError(f"growth: got {run.growth['_target_']}, wanted a subclass of training.incremental.Rule")
     n_modes = getattr(operator, "n_modes", None)
     layout = spectral_layout(operator)
     if n_modes is None or not any(array.modes for array in layout.values()):
         raise ValueError(
             f"growth: got {run.operator['_target_']}, wanted an operator with one n_modes for all its layers and "
             "spectral weights over all axes, such as operators.FNO, or growth=null"
+        )
+    if getattr(operator, "complex_data", False):
+        raise ValueError("growth: got an operator of complex data, wanted one of real data, or growth=null")
+    if rule.start >= max(n_modes):
+        raise ValueError(
+            f"growth.start: got {rule.start} for n_modes {tuple(n_modes)}, wanted fewer: there is nothing to grow to; "
+            "start lower, raise operator.n_modes, or growth=null"
         )
     return Growing(rule, tuple(n_modes), layout, model_of, steps_per_epoch)
 
@@ -239,12 +256,14 @@ def build_stages(run: Run, operator: Operator, shape: tuple[int, ...], periodic:
     """The grids to train on, one after the other; the last one is that of the data.
 
     Raises:
-        ValueError: for a grid too coarse for the modes, or a domain that is not periodic.
+        ValueError: for a grid too coarse for the modes, a domain that is not periodic, or a run that ends before the
+            last of them.
     """
-    strides = run.trainer.strides
+    strides, epochs = run.trainer.strides, run.trainer.epochs
     if not strides:
         return [shape]
-    if strides[-1] != 1 or not periodic or "pixel" in (run.data["normalize_inputs"], run.data["normalize_targets"]):
+    normalizers = run.data.get("normalize_inputs"), run.data.get("normalize_targets")
+    if strides[-1] != 1 or not periodic or "pixel" in normalizers:
         raise ValueError(
             f"trainer.strides: got {strides}, wanted 1 as the last of them, a periodic domain, and no pixel-wise "
             "normaliser, whose statistics belong to one grid"
@@ -252,6 +271,13 @@ def build_stages(run: Run, operator: Operator, shape: tuple[int, ...], periodic:
     stages = [tuple(n // stride for n in shape) for stride in strides]
     for stage in stages:
         operator.check_grid(stage)
+    coarse = run.trainer.epochs_per_stride * (len(strides) - 1)
+    if epochs <= coarse:
+        raise ValueError(
+            f"trainer.strides: got {strides} of {run.trainer.epochs_per_stride} epochs each in a run of {epochs}, "
+            f"wanted more than {coarse} epochs, to reach the grid of the data; raise trainer.epochs or lower "
+            "trainer.epochs_per_stride"
+        )
     return stages
 
 
@@ -265,12 +291,17 @@ def build_optimizer(
         total_steps: optimizer steps of the whole run.
         operator: what it is to train, may be abstract; an optimizer that takes `pair_axes` learns from it which
             parameters are complex. None where all are real.
+
+    Raises:
+        ValueError: for arguments that the optimizer does not take, or that the run sets.
     """
+    refuse_keys("optimizer", run.optimizer, {"total_steps": "the epochs and the data", "pair_axes": "the operator"})
     extra: dict[str, Any] = {}
-    if "pair_axes" in _arguments(run.optimizer, run.allow):
+    if "pair_axes" in _arguments("optimizer", run.optimizer, run.allow):
         layout = {} if operator is None else spectral_layout(operator)
         extra["pair_axes"] = {name: entry.pair for name, entry in layout.items()}
-    return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow, **extra)
+    with named("optimizer", run.optimizer):
+        return instantiate(run.optimizer, total_steps=total_steps, allow=run.allow, where="optimizer", **extra)
 
 
 def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normalizer]:

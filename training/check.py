@@ -6,17 +6,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from flax.errors import TraceContextError
 
 from data.normalizer import Normalizer
 from data.splits import SplitSpec
 from operators.base import Operator
 
 from . import build
+from .component import named
 from .config import Run
 from .metrics import standard_metrics
 from .objective import Sum
 from .problem import Problem, problem_of_generator
+from .step import split_operator
 
 
 def check_components(run: Run) -> None:
@@ -32,9 +33,9 @@ def check_components(run: Run) -> None:
     generator, split = splits["train"]
     shape, extent = split.resolutions[0], generator.grid.extent
     operator = _check_operator(run, shape)
-    build.build_growing(run, operator, lambda params: operator, steps_per_epoch=1)
-    build.build_stages(run, operator, shape, generator.grid_type == "periodic")
-    _check_loss(run, operator, problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets")), shape)
+    _check_growing(run, operator)
+    stages = build.build_stages(run, operator, shape, generator.grid_type == "periodic")
+    _check_loss(run, operator, problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets")), stages)
     _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
@@ -61,42 +62,53 @@ def check_components(run: Run) -> None:
 def _check_operator(run: Run, shape: tuple[int, ...]) -> Operator:
     """Build the operator and apply it, in the abstract: some arguments show only in a call that they do not fit."""
     create = build.build_operator(run, shape, (1, 1))
-    try:
-        nnx.eval_shape(lambda key: create(key)(jnp.zeros((1, *shape, 1))), jax.random.key(0))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"operator: got {run.operator}, which fails on a field of shape {shape}: {error}") from error
+    with named("operator", run.operator):
+        output = nnx.eval_shape(lambda key: create(key)(jnp.zeros((1, *shape, 1))), jax.random.key(0))
+    if output.shape != (1, *shape, 1):
+        raise ValueError(
+            f"operator: got output on {output.shape[1:-1]} for input on {shape}, wanted the grid of the targets, which "
+            "is that of the inputs; make the product of the operator's scaling factors 1"
+        )
     return nnx.eval_shape(create, jax.random.key(0))
 
 
-def _check_loss(run: Run, operator: Operator, problem: Problem, shape: tuple[int, ...]) -> None:
-    """Build the loss; where it asks for the equation, differentiate it in the abstract too.
+def _check_growing(run: Run, operator: Operator) -> None:
+    """One abstract epoch of the rule."""
+    model_of, params = split_operator(operator)
+    growing = build.build_growing(run, operator, model_of, steps_per_epoch=1)
+    if growing is not None:
+        with named("growth", run.growth):
+            jax.eval_shape(lambda p: growing.advance(growing.init(), jnp.int32(0), jnp.float32(1), p), params)
+
+
+def _check_loss(run: Run, operator: Operator, problem: Problem, stages: list[tuple[int, ...]]) -> None:
+    """Evaluate the loss in the abstract on every grid of the run, and differentiate it where it asks for the equation.
 
     Not every layer has the forward derivative that a residual takes.
     """
-    if not isinstance(build.build_loss(run, problem), Sum):
-        return
     same = Normalizer(np.zeros(1, np.float32), np.ones(1, np.float32))
     objective = build.build_objective(run, problem, same)
+    residual = isinstance(build.build_loss(run, problem), Sum)
     graph, state = nnx.split(operator)
-    field = jax.ShapeDtypeStruct((1, *shape, 1), np.float32)
 
     def total(state, u):
-        return sum(jnp.mean(term) for term in objective.terms(nnx.merge(graph, state), u, u).values())
+        model = nnx.merge(graph, state) if residual else lambda v: v
+        terms = {name: jnp.mean(term) for name, term in objective.terms(model, u, u).items()}
+        return objective.weigh(terms, objective.init(), jnp.int32(0))[0]
 
-    try:
-        jax.eval_shape(jax.grad(total), state, field)
-    except (TypeError, ValueError, NotImplementedError, TraceContextError) as error:
-        raise ValueError(f"loss: got {run.loss}, which fails with operator {run.operator}: {error}") from error
+    call = jax.grad(total) if residual else total
+    fix = "a residual needs the forward derivative of every layer: spectral_dtype=f32, a norm other than batch_norm"
+    with named("loss", run.loss, fix if run.loss.get("residuals") else ""):
+        for stage in stages:
+            jax.eval_shape(call, state, jax.ShapeDtypeStruct((1, *stage, 1), np.float32))
 
 
 def _check_optimizer(run: Run) -> None:
     """Two abstract steps: a wrong type shows itself where the numbers are used, not where they are given."""
     params = {"weight": jax.ShapeDtypeStruct((2,), np.float32)}
-    try:
-        optimizer, _ = build.build_optimizer(run, total_steps=2)
+    optimizer, _ = build.build_optimizer(run, total_steps=2)
+    with named("optimizer", run.optimizer):
         jax.eval_shape(lambda p: optimizer.update(p, optimizer.init(p), p), params)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"optimizer: got {run.optimizer}: {error}") from error
 
 
 def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> None:

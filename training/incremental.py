@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from operators.layers.weights import JointWeight, SpectralWeight
 
+from .component import check, is_real, is_whole
 from .spectral_layout import Layout
 
 PyTree = Any
@@ -54,8 +55,8 @@ class Rule(abc.ABC):
 
     def __post_init__(self) -> None:
         for name in ("start", "step"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"growth.{name}: got {getattr(self, name)}, wanted at least 1")
+            value = getattr(self, name)
+            check(name, value, is_whole(value) and value >= 1, "a whole number of modes, at least 1")
 
     @abc.abstractmethod
     def grows(
@@ -85,6 +86,11 @@ class LossGap(Rule):
 
     tolerance: float = 1e-3
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sound = is_real(self.tolerance) and self.tolerance >= 0
+        check("tolerance", self.tolerance, sound, "a number, 0 or more")
+
     def grows(self, previous, mean, model, modes):
         del model
         return jnp.full(modes.shape, jnp.abs(mean - previous) <= self.tolerance)
@@ -110,13 +116,15 @@ class ExplainedVariance(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.explained < 1 or not 0 < self.buffer < self.start:
-            raise ValueError(
-                f"growth: got explained={self.explained}, buffer={self.buffer}, wanted a share in (0, 1) and at least "
-                f"one mode, fewer than start={self.start}"
-            )
+        share = is_real(self.explained) and 0 < self.explained < 1
+        check("explained", self.explained, share, "a share in (0, 1)")
+        fewer = is_whole(self.buffer) and 0 < self.buffer < self.start
+        check(
+            "growth.buffer", self.buffer, fewer, f"a whole number of modes, at least 1, fewer than start={self.start}"
+        )
 
     def grows(self, previous, mean, model, modes):
+        """See `Rule`; forms the dense weights of every layer, once an epoch."""
         del previous, mean
         ratios = []
         for weight in weights(model):
@@ -124,9 +132,15 @@ class ExplainedVariance(Rule):
             d = len(weight.modes)
             energy = jnp.sum(squared, axis=tuple(range(squared.ndim - d)))
             along = (jnp.sum(energy, axis=tuple(a for a in range(d) if a != j)) for j in range(d))
-            inner = (band(weight.modes, j, modes[j] - self.buffer) for j in range(d))
+            inner = (self._inner(weight.modes, j, modes[j]) for j in range(d))
             ratios.append(jnp.stack([jnp.sum(e * b) / jnp.sum(e) for e, b in zip(along, inner, strict=True)]))
         return jnp.min(jnp.stack(ratios), axis=0) < self.explained
+
+    def _inner(self, stored: tuple[int, ...], axis: int, count: Int32[Array, ""]) -> Bool[Array, "k"]:
+        """The band without its buffer; of an axis that stores no negative frequencies half of it, at least one."""
+        if axis == len(stored) - 1:
+            return band(stored, axis, 2 * (count // 2 - max(1, self.buffer // 2)))
+        return band(stored, axis, count - self.buffer)
 
 
 def weights(model: nnx.Module) -> Iterator[SpectralWeight]:
@@ -143,7 +157,7 @@ def band(stored: tuple[int, ...], axis: int, count: Int32[Array, ""]) -> Bool[Ar
 
     Args:
         stored: sizes of the mode axes of a weight.
-        axis: which of them; the last holds frequencies from 0 on.
+        axis: which of them; the last holds frequencies from 0 on, as for real data.
         count: may be traced; more than are stored takes them all.
     """
     index = jnp.arange(stored[axis])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
 from .balance import Balance
+from .component import check, is_real
 from .problem import Problem
 from .residual import FlowResidual
 
@@ -78,7 +79,8 @@ class Sum:
         balance: chooses further factors while training; None leaves them at 1.
 
     Raises:
-        ValueError: for a weight of no term, a term named twice, or an equation that has no such residual.
+        ValueError: for a weight of no term or below 0, a term named twice, a balance that is none, or an equation that
+            has no such residual.
     """
 
     problem: Problem
@@ -94,6 +96,10 @@ class Sum:
                 f"loss: got losses {sorted(self.losses)}, residuals {sorted(self.residuals)} and weights "
                 f"{sorted(self.weights)}, wanted two terms or more of different names, and weights of some of them"
             )
+        for name, weight in self.weights.items():
+            check(f"weights.{name}", weight, is_real(weight) and weight >= 0, "a number, 0 or more")
+        sound = self.balance is None or isinstance(self.balance, Balance)
+        check("balance", self.balance, sound, "one of training.balance, such as SoftAdapt, or null")
         self._make()
 
     def _make(self) -> tuple[dict[str, Loss], dict[str, FlowResidual]]:

@@ -8,12 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .component import check, is_real
+
 Schedule = Callable[..., optax.Schedule]
-
-
-def _check(name: str, value: object, sound: bool, wanted: str) -> None:
-    if not sound:
-        raise ValueError(f"{name}: got {value}, wanted {wanted}")
 
 
 def cosine(peak: float, total_steps: int, *, warmup: float = 0.0, final: float = 0.0) -> optax.Schedule:
@@ -25,8 +22,8 @@ def cosine(peak: float, total_steps: int, *, warmup: float = 0.0, final: float =
         warmup: fraction of the run, in [0, 1).
         final: last learning rate as a fraction of the peak.
     """
-    _check("warmup", warmup, 0 <= warmup < 1, "a fraction of the run in [0, 1)")
-    _check("final", final, final >= 0, "a fraction of the peak, 0 or more")
+    check("warmup", warmup, 0 <= warmup < 1, "a fraction of the run in [0, 1)")
+    check("final", final, final >= 0, "a fraction of the peak, 0 or more")
     steps = round(warmup * total_steps)
     decay = optax.cosine_decay_schedule(peak, max(total_steps - steps, 1), alpha=final)
     return optax.join_schedules([optax.linear_schedule(0.0, peak, steps), decay], [steps]) if steps else decay
@@ -34,8 +31,8 @@ def cosine(peak: float, total_steps: int, *, warmup: float = 0.0, final: float =
 
 def step_decay(peak: float, total_steps: int, *, every: float = 0.2, factor: float = 0.5) -> optax.Schedule:
     """Multiply by `factor` whenever another fraction `every` of the run is over (StepLR)."""
-    _check("every", every, 0 < every <= 1, "a fraction of the run in (0, 1]")
-    _check("factor", factor, factor > 0, "a positive number")
+    check("every", every, 0 < every <= 1, "a fraction of the run in (0, 1]")
+    check("factor", factor, factor > 0, "a positive number")
     return optax.exponential_decay(peak, max(round(every * total_steps), 1), factor, staircase=True)
 
 
@@ -73,12 +70,11 @@ def adamw(
 
     Returns:
         The transformation and its schedule (for the log).
+
+    Raises:
+        ValueError: for a number out of its range.
     """
-    _check("learning_rate", learning_rate, learning_rate > 0, "a positive number")
-    _check("weight_decay", weight_decay, weight_decay >= 0, "0 or a positive number")
-    _check("clip_norm", clip_norm, clip_norm is None or clip_norm > 0, "a positive number, or null")
-    _check("b1, b2", (b1, b2), 0 <= b1 < 1 and 0 <= b2 < 1, "numbers in [0, 1)")
-    _check("eps", eps, eps > 0, "a positive number")
+    _check_adam(learning_rate, weight_decay, b1, b2, eps, clip_norm)
     rate = schedule(learning_rate, total_steps)
     return _clipped(optax.adamw(rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay), clip_norm), rate
 
@@ -110,7 +106,11 @@ def adamw_modulus(
 
     Returns:
         The transformation and its schedule (for the log).
+
+    Raises:
+        ValueError: for a number out of its range.
     """
+    _check_adam(learning_rate, weight_decay, b1, b2, eps, clip_norm)
     rate = schedule(learning_rate, total_steps)
     return _clipped(modulus_adamw(rate, pair_axes, b1, b2, eps, weight_decay), clip_norm), rate
 
@@ -165,7 +165,8 @@ def modulus_adamw(
             lambda path, g, v: b2 * v + (1 - b2) * _squared(path, g), updates, state.nu
         )
         lr = rate(state.count)
-        size = lr * jnp.sqrt(_correction(b2, count)) / _correction(b1, count)
+        t = count.astype(jnp.result_type(jnp.float32, *jax.tree.leaves(params)))
+        size = lr * jnp.sqrt(_correction(b2, t)) / _correction(b1, t)
 
         def change(p, m, v):
             step = -size * m / (jnp.sqrt(v) + eps)
@@ -176,9 +177,21 @@ def modulus_adamw(
     return optax.GradientTransformation(init, update)
 
 
-def _correction(decay: float, count: jax.Array) -> jax.Array:
+def _correction(decay: float, t: jax.Array) -> jax.Array:
     """1 - decay^t; as a difference it would lose three of seven digits at first."""
-    return -jnp.expm1(count.astype(jnp.float32) * (math.log(decay) if decay else -math.inf))
+    return -jnp.expm1(t * (math.log(decay) if decay else -math.inf))
+
+
+def _check_adam(
+    learning_rate: float, weight_decay: float, b1: float, b2: float, eps: float, clip_norm: float | None
+) -> None:
+    """What AdamW takes, whichever way it counts complex numbers."""
+    check("learning_rate", learning_rate, is_real(learning_rate) and learning_rate > 0, "a positive number")
+    check("weight_decay", weight_decay, is_real(weight_decay) and weight_decay >= 0, "0 or a positive number")
+    clips = clip_norm is None or (is_real(clip_norm) and clip_norm > 0)
+    check("clip_norm", clip_norm, clips, "a positive number, or null")
+    check("b1, b2", (b1, b2), all(is_real(b) and 0 <= b < 1 for b in (b1, b2)), "numbers in [0, 1)")
+    check("eps", eps, is_real(eps) and eps > 0, "a positive number")
 
 
 def _name(path) -> str:

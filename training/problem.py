@@ -1,10 +1,12 @@
 """What a data set says about the equation behind it: all that a physics loss may ask."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from data.instantiate import instantiate
 from data.metadata import FieldMap, Metadata
-from pdes.equations import AdvectionDiffusion, Burgers, Equation, NavierStokes
+from data.synthetic import HeatFlow
+from pdes.equations import AdvectionDiffusion, Equation
 from pdes.generators import Generator
 from spectral.grid import Grid
 
@@ -19,6 +21,7 @@ class Problem(NamedTuple):
         periodic: whether its opposite sides are one.
         inputs: the fields of the input channels.
         targets: the fields of the target channels.
+        generator: builds what the data come from; None where that is not known.
     """
 
     equation: str
@@ -27,6 +30,7 @@ class Problem(NamedTuple):
     periodic: bool
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
+    generator: Callable[[], Generator] | None = None
 
     def flow(self) -> Callable[[Grid], Equation]:
         """Grid -> the evolution equation of the states on it, with the parameters of the data.
@@ -34,19 +38,35 @@ class Problem(NamedTuple):
         Raises:
             ValueError: where the map is not one from states of such an equation to later ones.
         """
-        # A map from a forcing says nothing about how its output goes on.
-        if self.equation not in FLOWS or len({*self.inputs, *self.targets}) != 1:
+        generator = self.generator() if self.generator else None
+        equation = _equation(generator, generator.grid) if generator else None
+        # A map from a forcing says nothing about how its output goes on, nor one field of several.
+        names = {*self.inputs, *self.targets}
+        if generator is None or equation is None or len(equation.fields) != 1 or len(names) != 1:
             raise ValueError(
-                f"loss: got the problem {self.equation!r} from {sorted(set(self.inputs))} to "
-                f"{sorted(set(self.targets))}, wanted states of an autonomous flow to later ones: {sorted(FLOWS)}"
+                f"the problem {self.equation!r}: got a map from {sorted(set(self.inputs))} to "
+                f"{sorted(set(self.targets))}, wanted states of an autonomous flow of one field to later ones, such as "
+                "those of pde=burgers; take a loss without residuals"
             )
-        return lambda grid: FLOWS[self.equation](grid, self.parameters)
+
+        def on(grid: Grid) -> Equation:
+            found = _equation(generator, grid)
+            assert found is not None
+            return found
+
+        return on
 
 
-def problem_of_file(metadata: Metadata, inputs: FieldMap, targets: FieldMap) -> Problem:
-    """The problem of a data set under the given field maps."""
+def problem_of_file(metadata: Metadata, inputs: FieldMap, targets: FieldMap, allow: Sequence[str] = ()) -> Problem:
+    """The problem of a data set under the given field maps; `allow` as for `data.instantiate.instantiate`."""
+
+    def generator() -> Generator:
+        return instantiate(metadata.generator, allow=allow, where=str(metadata.path))
+
     fields = (tuple(name for name, _ in metadata.channels(field_map)) for field_map in (inputs, targets))
-    return Problem(metadata.equation, metadata.parameters, metadata.extent, metadata.periodic, *fields)
+    return Problem(
+        metadata.equation, metadata.parameters, metadata.extent, metadata.periodic, *fields, generator=generator
+    )
 
 
 def problem_of_generator(generator: Generator, inputs: FieldMap | None, targets: FieldMap | None) -> Problem:
@@ -56,11 +76,13 @@ def problem_of_generator(generator: Generator, inputs: FieldMap | None, targets:
         for field_map in (inputs or generator.inputs, targets or generator.targets)
     )
     periodic = generator.grid_type == "periodic"
-    return Problem(generator.name, generator.parameters(), generator.grid.extent, periodic, *fields)
+    return Problem(
+        generator.name, generator.parameters(), generator.grid.extent, periodic, *fields, generator=lambda: generator
+    )
 
 
-FLOWS: dict[str, Callable[[Grid, Mapping[str, Any]], Equation]] = {
-    "burgers": lambda grid, p: Burgers(grid, float(p["viscosity"])),
-    "heat": lambda grid, p: AdvectionDiffusion(grid, (0.0,) * grid.ndim, float(p["diffusivity"])),
-    "ns_decaying": lambda grid, p: NavierStokes(grid, float(p["viscosity"]), float(p["drag"])),
-}
+def _equation(generator: Generator, grid: Grid) -> Equation | None:
+    # The instant set of the debug configs is solved by a formula.
+    if isinstance(generator, HeatFlow):
+        return AdvectionDiffusion(grid, (0.0,) * grid.ndim, generator.diffusivity)
+    return generator.flow(grid)

@@ -23,7 +23,8 @@ class FlowResidual:
 
     In an autonomous flow the output moves along as the input does, so u_t of the output is the derivative of the map in
     the direction u_t = F(u0) of the input, which forward differentiation gives: no output at other times, and no error
-    of differences in time. F is evaluated spectrally and free of aliases, on a grid of half as many points again.
+    of differences in time. F is evaluated spectrally and free of aliases, on a grid of half as many points again, or of
+    (degree + 1) / 2 as many where it is of a higher degree.
 
     The residual vanishes for the flow over any time, that over none included: it does not take the place of the data,
     but tells the operator how the output depends on directions of the input that few samples explore.
@@ -62,7 +63,8 @@ class FlowResidual:
         """F(u) of every state, on its own grid."""
         shape = u.shape[1:-1]
         # Of the modes below N/2 none is lost to de-aliasing.
-        fine = tuple(math.ceil(1.5 * n) for n in shape)
+        degree = max(2, self.flow(Grid(shape, self.extent)).degree)
+        fine = tuple(math.ceil((degree + 1) / 2 * n) for n in shape)
         equation = self.flow(Grid(fine, self.extent))
 
         def rate_of(state: Float[Array, "*space"]) -> Float[Array, "*space"]:

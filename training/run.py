@@ -176,7 +176,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     loader = build.build_loader(settings, train_set, mesh)
     optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs, abstract)
     inputs, targets = normalizers
-    problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets)
+    problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets, settings.allow)
     objective = build.build_objective(settings, problem, targets)
     growing = build.build_growing(settings, abstract, model_of, loader.steps_per_epoch)
     stages = build.build_stages(settings, abstract, train_set.metadata.shape, problem.periodic)

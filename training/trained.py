@@ -88,7 +88,11 @@ def read_settings(folder: Path, allow: Sequence[str] = ()) -> Run:
 
     Raises:
         FileNotFoundError: where the folder holds no run or no checkpoint.
+        ValueError: for prefixes that are not in a list.
     """
+    # Of a text each letter would be a prefix.
+    if isinstance(allow, str):
+        raise ValueError(f"allow: got {allow!r}, wanted a list of prefixes; write [{allow!r}]")
     settings, _ = parse(OmegaConf.create(directory.read_config(folder)))
     settings.allow = list(allow)
     if not saved_steps(folder / "checkpoints"):

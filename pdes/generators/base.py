@@ -13,6 +13,8 @@ from jaxtyping import Array, Float
 from spectral.filters import resize
 from spectral.grid import Grid
 
+from ..equations import Equation
+
 
 @dataclasses.dataclass(frozen=True)
 class FieldInfo:
@@ -73,6 +75,11 @@ class Generator(abc.ABC):
     @abc.abstractmethod
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """One sample: field name -> values [t, *space] on `grid`."""
+
+    def flow(self, grid: Grid) -> Equation | None:
+        """The equation u_t = F(u) that the fields are states of, on any grid of the box; None where they are not."""
+        del grid
+        return None
 
     @property
     def max_shape(self) -> tuple[int, ...]:

@@ -95,9 +95,12 @@ class BurgersFlow(Generator):
             "dt": self.final_time / self.steps,
         }
 
+    def flow(self, grid: Grid) -> Burgers:
+        return Burgers(grid, self.viscosity)
+
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Velocity [2, x] at 0 and at T."""
-        equation = Burgers(self.grid, self.viscosity)
+        equation = self.flow(self.grid)
         start = equation.to_spectral(gaussian_random_field(key, self.grid, self.covariance))
         final = rollout(etdrk4(equation, self.final_time / self.steps), start, n_outputs=1, inner_steps=self.steps)
         states = jnp.concatenate([start[None], final])

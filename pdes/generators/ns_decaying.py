@@ -77,7 +77,9 @@ class NavierStokesDecaying(VorticityTrajectory):
             "initial_vorticity": f"McWilliams, {self.convention} convention, peak {self.peak:g}",
         } | self.solver()
 
+    def flow(self, grid: Grid) -> NavierStokes:
+        return NavierStokes(grid, self.viscosity)
+
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Vorticity [n_snapshots, x, y]."""
-        equation = NavierStokes(self.grid, self.viscosity)
-        return self.evolve(equation, mcwilliams(key, self.grid, self.peak, self.energy, self.convention))
+        return self.evolve(self.flow(self.grid), mcwilliams(key, self.grid, self.peak, self.energy, self.convention))

@@ -79,9 +79,10 @@ class NavierStokesKolmogorov(VorticityTrajectory):
             "initial_vorticity": f"log-normal spectrum, peak {self.peak:g}, largest speed {self.max_speed:g}",
         } | self.solver()
 
+    def flow(self, grid: Grid) -> NavierStokes:
+        force = forcing.kolmogorov(grid, self.waves, self.amplitude)
+        return NavierStokes(grid, self.viscosity, self.drag, force)
+
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Vorticity [n_snapshots, x, y]."""
-        grid = self.grid
-        force = forcing.kolmogorov(grid, self.waves, self.amplitude)
-        equation = NavierStokes(grid, self.viscosity, self.drag, force)
-        return self.evolve(equation, filtered_vorticity(key, grid, self.peak, self.max_speed))
+        return self.evolve(self.flow(self.grid), filtered_vorticity(key, self.grid, self.peak, self.max_speed))

@@ -89,8 +89,9 @@ class NavierStokesLi(VorticityTrajectory):
             "initial_covariance": f"{self.covariance}, mean-free, E|w_k|^2 = eigenvalue",
         } | self.solver()
 
+    def flow(self, grid: Grid) -> NavierStokes:
+        return NavierStokes(grid, self.viscosity, forcing=forcing.li(grid, self.amplitude))
+
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Vorticity [n_snapshots, x, y]."""
-        grid = self.grid
-        equation = NavierStokes(grid, self.viscosity, forcing=forcing.li(grid, self.amplitude))
-        return self.evolve(equation, gaussian_random_field(key, grid, self.covariance))
+        return self.evolve(self.flow(self.grid), gaussian_random_field(key, self.grid, self.covariance))

@@ -70,6 +70,9 @@ class NavierStokesTaylorGreen(Trajectory):
             "scheme": "exact",
         }
 
+    def flow(self, grid: Grid) -> NavierStokes:
+        return NavierStokes(grid, self.viscosity)
+
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Vorticity [n_snapshots, x, y]."""
         of_waves, of_shift = jax.random.split(key)

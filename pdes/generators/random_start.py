@@ -89,9 +89,12 @@ class RandomStart(Trajectory):
     @property
     def solved(self) -> Equation:
         """The equation on the solver grid."""
+        return self.flow(self.grid)
+
+    def flow(self, grid: Grid) -> Equation:
         coefficients = dict(self.coefficients)
         try:
-            return getattr(equations, self.equation)(self.grid, **coefficients)
+            return getattr(equations, self.equation)(grid, **coefficients)
         except TypeError as error:
             raise ValueError(f"coefficients: got {coefficients}, wanted those of {self.equation}: {error}") from error
 

@@ -56,10 +56,14 @@ def test_relobralo():
     assert 10 < lookbacks < 30
 
 
-@pytest.mark.parametrize(("bad", "message"), [({"alpha": 1.5}, r"alpha: got 1\.5"), ({"tau": 0.0}, r"tau: got 0\.0")])
-def test_settings_out_of_range(bad, message):
-    with pytest.raises(ValueError, match=message):
-        ReLoBRaLo(**bad)
+@pytest.mark.parametrize(
+    ("balance", "name", "bad"),
+    [(ReLoBRaLo, "alpha", 1.5), (ReLoBRaLo, "tau", 0.0), (ReLoBRaLo, "eps", -1.0), (ReLoBRaLo, "seed", -1),
+     (SoftAdapt, "eps", -1.0)],
+)  # fmt: skip
+def test_settings_out_of_range(balance, name, bad):
+    with pytest.raises(ValueError, match=rf"{name}: got {bad}, wanted"):
+        balance(**{name: bad})
 
 
 def update_of(balance, weights=None, devices=None):

@@ -216,3 +216,5 @@ def test_a_trained_operator_in_a_notebook(trained):
         load_run(trained, which="first")
     with pytest.raises(FileNotFoundError, match=r"no config.yaml"):
         load_run(file.parent)
+    with pytest.raises(ValueError, match=r"allow: got 'mypackage.', wanted a list of prefixes; write \['mypackage.'\]"):
+        load_run(trained, allow="mypackage.")

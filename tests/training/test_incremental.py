@@ -10,6 +10,8 @@ from run_testing import final_digests, losses, rows, train
 
 from operators import FNO
 from operators.layers.modes import mode_window, stored_modes
+from training.build import build_growing
+from training.config import Run
 from training.incremental import ExplainedVariance, Growing, Growth, LossGap, band, weights
 from training.losses import RelativeL2
 from training.sharding import make_mesh
@@ -96,6 +98,23 @@ def test_explained_variance():
         np.testing.assert_array_equal(rule.grows(None, None, operator, modes), wanted)
 
 
+@pytest.mark.parametrize(("stored", "axis"), [((7, 4), 0), ((7, 4), 1), ((6, 5), 1), ((4,), 0)])
+def test_the_inner_band_lacks_modes_at_every_count(stored, axis):
+    """However many modes take part, odd or even, some of them are the buffer: the rule cannot stick."""
+    rule = ExplainedVariance(start=4, buffer=3)
+    for count in range(rule.start, 2 * stored[axis] if axis == len(stored) - 1 else stored[axis] + 1):
+        inner, whole = rule._inner(stored, axis, jnp.int32(count)), band(stored, axis, jnp.int32(count))
+        assert inner.sum() < whole.sum() and not (inner & ~whole).any(), count
+
+
+def test_an_odd_count_still_grows():
+    """All energy at the outermost frequency, f = 2 of the last axis, of 5 modes."""
+    operator = FNO((8,), 1, 1, 4, n_layers=1, rngs=nnx.Rngs(0))
+    weight = operator.blocks[0].conv.weight
+    weight.tensor[...] = jnp.zeros_like(weight.tensor[...]).at[2].set(1.0)
+    assert ExplainedVariance(buffer=1).grows(None, None, operator, jnp.array([5])).all()
+
+
 def test_the_maximum_is_that_of_the_operator():
     operator = FNO((5, 3), 1, 1, 4, n_layers=1, rngs=nnx.Rngs(0))
     growing, params = growing_of(operator, LossGap(start=4, step=3, tolerance=np.inf), steps_per_epoch=1)
@@ -105,10 +124,22 @@ def test_the_maximum_is_that_of_the_operator():
     assert isinstance(state, Growth) and state.modes.tolist() == [5, 3]
 
 
-@pytest.mark.parametrize("bad", [{"start": 0}, {"explained": 1.0}, {"buffer": 4}])
-def test_settings_out_of_range(bad):
-    with pytest.raises(ValueError, match=r"growth"):
-        ExplainedVariance(**bad)
+@pytest.mark.parametrize(
+    ("rule", "bad"),
+    [(ExplainedVariance, {"start": 0}), (ExplainedVariance, {"explained": 1.0}), (ExplainedVariance, {"buffer": 4}),
+     (LossGap, {"tolerance": -1.0}), (LossGap, {"tolerance": float("nan")})],
+)  # fmt: skip
+def test_settings_out_of_range(rule, bad):
+    with pytest.raises(ValueError, match=rf"{next(iter(bad))}: got"):
+        rule(**bad)
+
+
+def test_complex_data_do_not_grow():
+    """Their last axis stores both signs, of which `band` knows nothing."""
+    run = Run(operator={"_target_": "operators.FNO"}, growth={"_target_": "training.incremental.LossGap"})
+    operator = FNO((6, 6), 1, 1, 4, n_layers=1, complex_data=True, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match="growth: got an operator of complex data"):
+        build_growing(run, operator, lambda params: operator, 1)
 
 
 @pytest.mark.timeout(240)

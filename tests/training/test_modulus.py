@@ -1,6 +1,7 @@
 """AdamW with one second moment per complex entry, against complex arithmetic in NumPy."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from operators.layers.weights import SpectralWeight
 from training import build
 from training.check import check_components
 from training.config import parse, register
-from training.optim import adamw_modulus, constant
+from training.optim import adamw, adamw_modulus, constant
 from training.spectral_layout import spectral_layout
 from training.step import split_operator
 
@@ -107,6 +108,25 @@ def test_the_run_says_where_the_pairs_are():
     optimizer, _ = build.build_optimizer(settings, 10, operator)
     state = jax.eval_shape(optimizer.init, split_operator(operator)[1])
     assert state.nu["blocks"][0]["conv"]["weight"]["tensor"].shape == (4, 3, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"learning_rate": 0.0}, {"b2": 1.0}, {"eps": 0.0}, {"weight_decay": -1.0}, {"clip_norm": 0.0}]
+)
+@pytest.mark.parametrize("optimizer", [adamw, partial(adamw_modulus, pair_axes={})])
+def test_settings_out_of_range(optimizer, bad):
+    with pytest.raises(ValueError, match=rf"{next(iter(bad))}.*: got .*wanted"):
+        optimizer(10, **bad)
+
+
+def test_double_precision_keeps_its_digits(x64):
+    """Corrections in float32 would leave 1e-7 of a step of 0.1."""
+    rng = np.random.default_rng(1)
+    p, *gradients = rng.normal(size=(4, 2, 5))
+    optimizer, _ = adamw_modulus(10, pair_axes={"w": 0}, **SETTINGS)
+    found = steps(optimizer, {"w": jnp.asarray(p)}, [{"w": jnp.asarray(g)} for g in gradients])["w"]
+    wanted = oracle(p[0] + 1j * p[1], [g[0] + 1j * g[1] for g in gradients])
+    np.testing.assert_allclose(found[0] + 1j * found[1], wanted, rtol=1e-11)
 
 
 def test_a_pair_that_is_not_there():
