@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pdes.equations import AdvectionDiffusion
 from pdes.generators import FieldInfo, Generator
 from pdes.generators.checks import check_not_negative, check_positive, check_shape, check_whole
 from spectral.filters import resize
@@ -65,6 +66,10 @@ class HeatFlow(Generator):
     @property
     def fields(self) -> dict[str, FieldInfo]:
         return {"temperature": FieldInfo((0.0, self.time), "1", "temperature at the start and at time T")}
+
+    def flow(self, grid: Grid) -> AdvectionDiffusion:
+        """The heat equation."""
+        return AdvectionDiffusion(grid, (0.0,) * grid.ndim, self.diffusivity)
 
     def parameters(self) -> dict[str, float | str]:
         return {"diffusivity": self.diffusivity, "time": self.time, "num_modes": float(self.num_modes)}

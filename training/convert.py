@@ -99,7 +99,7 @@ def _write(settings: Run, config: dict[str, Any], state_dict: dict[str, Any]) ->
     # Any number of steps: it decides the schedule, not the state.
     optimizer, _ = build.build_optimizer(settings, 2, operator)
     normalizers = build.build_normalizers(settings, train)
-    problem = problem_of_file(train.metadata, train.inputs, train.targets)
+    problem = problem_of_file(train.metadata, train.inputs, train.targets, settings.allow)
     state = init_state(
         params,
         optimizer,

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from data.instantiate import instantiate
 from data.metadata import FieldMap, Metadata
-from data.synthetic import HeatFlow
-from pdes.equations import AdvectionDiffusion, Equation
+from pdes.equations import Equation
 from pdes.generators import Generator
 from spectral.grid import Grid
 
@@ -39,7 +38,7 @@ class Problem(NamedTuple):
             ValueError: where the map is not one from states of such an equation to later ones.
         """
         generator = self.generator() if self.generator else None
-        equation = _equation(generator, generator.grid) if generator else None
+        equation = generator.flow(generator.grid) if generator else None
         # A map from a forcing says nothing about how its output goes on, nor one field of several.
         names = {*self.inputs, *self.targets}
         if generator is None or equation is None or len(equation.fields) != 1 or len(names) != 1:
@@ -50,7 +49,7 @@ class Problem(NamedTuple):
             )
 
         def on(grid: Grid) -> Equation:
-            found = _equation(generator, grid)
+            found = generator.flow(grid)
             assert found is not None
             return found
 
@@ -79,10 +78,3 @@ def problem_of_generator(generator: Generator, inputs: FieldMap | None, targets:
     return Problem(
         generator.name, generator.parameters(), generator.grid.extent, periodic, *fields, generator=lambda: generator
     )
-
-
-def _equation(generator: Generator, grid: Grid) -> Equation | None:
-    # The instant set of the debug configs is solved by a formula.
-    if isinstance(generator, HeatFlow):
-        return AdvectionDiffusion(grid, (0.0,) * grid.ndim, generator.diffusivity)
-    return generator.flow(grid)
