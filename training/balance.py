@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from .component import check, is_real, is_whole
+from operators.layers.arguments import is_number, whole_number
+
+from .component import check
 
 
 class Balance(abc.ABC):
@@ -63,11 +65,12 @@ class ReLoBRaLo(Balance):
     def __post_init__(self) -> None:
         for name in ("alpha", "beta"):
             value = getattr(self, name)
-            check(name, value, is_real(value) and 0 <= value <= 1, "a number in [0, 1]")
+            check(name, value, is_number(value) and 0 <= value <= 1, "a number in [0, 1]")
         for name in ("tau", "eps"):
             value = getattr(self, name)
-            check(name, value, is_real(value) and value > 0, "a positive number")
-        check("seed", self.seed, is_whole(self.seed) and 0 <= self.seed < 2**32, "a whole number in [0, 2^32)")
+            check(name, value, is_number(value) and value > 0, "a positive number")
+        seeds = whole_number(self.seed) is not None and 0 <= self.seed < 2**32
+        check("seed", self.seed, seeds, "a whole number in [0, 2^32)")
 
     def init(self, count: int) -> Lookback:
         return Lookback(jnp.ones(count), jnp.ones(count), jnp.ones(count))
@@ -97,7 +100,7 @@ class SoftAdapt(Balance):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        check("eps", self.eps, is_real(self.eps) and self.eps > 0, "a positive number")
+        check("eps", self.eps, is_number(self.eps) and self.eps > 0, "a positive number")
 
     def init(self, count: int) -> Float[Array, "m"]:
         return jnp.ones(count)

@@ -1,7 +1,6 @@
 """What the components of a config have in common: how they are refused."""
 
 import contextlib
-import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ _REFUSALS = (
     AttributeError,
     ArithmeticError,
     LookupError,
-    NotImplementedError,
+    NotImplementedError,  # JAX, for a derivative that a layer has not
     TraceContextError,
 )
 
@@ -61,13 +60,3 @@ def check(name: str, value: object, sound: bool, wanted: str) -> None:
     """Raises ValueError unless the value is sound."""
     if not sound:
         raise ValueError(f"{name}: got {value!r}, wanted {wanted}")
-
-
-def is_real(value: object) -> bool:
-    """Whether it is a real number; True and False are none."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def is_whole(value: object) -> bool:
-    """Whether it is a whole number; True and False are none."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int32
 
+from operators.layers.arguments import is_number, whole_number
 from operators.layers.weights import JointWeight, SpectralWeight
 
-from .component import check, is_real, is_whole
+from .component import check
 from .spectral_layout import Layout
 
 PyTree = Any
@@ -56,7 +57,7 @@ class Rule(abc.ABC):
     def __post_init__(self) -> None:
         for name in ("start", "step"):
             value = getattr(self, name)
-            check(name, value, is_whole(value) and value >= 1, "a whole number of modes, at least 1")
+            check(name, value, whole_number(value) is not None and value >= 1, "a whole number of modes, at least 1")
 
     @abc.abstractmethod
     def grows(
@@ -88,7 +89,7 @@ class LossGap(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sound = is_real(self.tolerance) and self.tolerance >= 0
+        sound = is_number(self.tolerance) and self.tolerance >= 0
         check("tolerance", self.tolerance, sound, "a number, 0 or more")
 
     def grows(self, previous, mean, model, modes):
@@ -116,9 +117,9 @@ class ExplainedVariance(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        share = is_real(self.explained) and 0 < self.explained < 1
+        share = is_number(self.explained) and 0 < self.explained < 1
         check("explained", self.explained, share, "a share in (0, 1)")
-        fewer = is_whole(self.buffer) and 0 < self.buffer < self.start
+        fewer = whole_number(self.buffer) is not None and 0 < self.buffer < self.start
         check(
             "growth.buffer", self.buffer, fewer, f"a whole number of modes, at least 1, fewer than start={self.start}"
         )

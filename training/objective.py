@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+from operators.layers.arguments import is_number
+
 from .balance import Balance
-from .component import check, is_real
+from .component import check
 from .problem import Problem
 from .residual import FlowResidual
 
@@ -97,7 +99,7 @@ class Sum:
                 f"{sorted(self.weights)}, wanted two terms or more of different names, and weights of some of them"
             )
         for name, weight in self.weights.items():
-            check(f"weights.{name}", weight, is_real(weight) and weight >= 0, "a number, 0 or more")
+            check(f"weights.{name}", weight, is_number(weight) and weight >= 0, "a number, 0 or more")
         sound = self.balance is None or isinstance(self.balance, Balance)
         check("balance", self.balance, sound, "one of training.balance, such as SoftAdapt, or null")
         self._make()

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .component import check, is_real
+from operators.layers.arguments import is_number
+
+from .component import check
 
 Schedule = Callable[..., optax.Schedule]
 
@@ -186,12 +188,12 @@ def _check_adam(
     learning_rate: float, weight_decay: float, b1: float, b2: float, eps: float, clip_norm: float | None
 ) -> None:
     """What AdamW takes, whichever way it counts complex numbers."""
-    check("learning_rate", learning_rate, is_real(learning_rate) and learning_rate > 0, "a positive number")
-    check("weight_decay", weight_decay, is_real(weight_decay) and weight_decay >= 0, "0 or a positive number")
-    clips = clip_norm is None or (is_real(clip_norm) and clip_norm > 0)
+    check("learning_rate", learning_rate, is_number(learning_rate) and learning_rate > 0, "a positive number")
+    check("weight_decay", weight_decay, is_number(weight_decay) and weight_decay >= 0, "0 or a positive number")
+    clips = clip_norm is None or (is_number(clip_norm) and clip_norm > 0)
     check("clip_norm", clip_norm, clips, "a positive number, or null")
-    check("b1, b2", (b1, b2), all(is_real(b) and 0 <= b < 1 for b in (b1, b2)), "numbers in [0, 1)")
-    check("eps", eps, is_real(eps) and eps > 0, "a positive number")
+    check("b1, b2", (b1, b2), all(is_number(b) and 0 <= b < 1 for b in (b1, b2)), "numbers in [0, 1)")
+    check("eps", eps, is_number(eps) and eps > 0, "a positive number")
 
 
 def _name(path) -> str:
