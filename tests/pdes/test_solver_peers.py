@@ -1,4 +1,4 @@
-"""The same flow through jax-cfd and exponax: equal to round-off under their masks, close under ours."""
+"""The same flow through jax-cfd, torch-cfd and exponax: equal to round-off under their masks, close under ours."""
 
 import dataclasses
 
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from flow_testing import BOX, relative, run, square
 
+from pdes import forcing
 from pdes.equations import NavierStokes
 from pdes.steppers import cn_rk4, etdrk4
+from spectral.grid import Grid
 
 pytestmark = [
     pytest.mark.peers,
@@ -49,6 +51,37 @@ def test_jax_cfd():
     assert relative(run(cn_rk4(same, DT), start, STEPS), end) <= 1e-13
     ours = run(cn_rk4(NavierStokes(square(N), VISCOSITY), DT), start, STEPS)
     assert relative(ours * COMMON, end * COMMON) <= 1e-5
+
+
+@pytest.mark.parametrize("name", ["li", "kolmogorov"])
+def test_torch_cfd(name):
+    """CN-RK4 of forced flows, with drag in one. Its mask is ours; that it acts on the product alone changes nothing."""
+    torch = pytest.importorskip("torch")
+    forcings = pytest.importorskip("torch_cfd.forcings")
+    grids = pytest.importorskip("torch_cfd.grids")
+    spectral = pytest.importorskip("torch_cfd.spectral")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        length, drag = (1.0, 0.0) if name == "li" else (BOX, 0.1)
+        box = grids.Grid((N, N), domain=((0, length), (0, length)))
+        if name == "li":
+            force = forcings.SinCosForcing(grid=box)
+        else:
+            force = forcings.KolmogorovForcing(grid=box, scale=1.0, wave_number=4, vorticity=True)
+        stepper = spectral.RK4CrankNicolsonStepper()
+        theirs = spectral.NavierStokes2DSpectral(VISCOSITY, box, drag, forcing_fn=force, step_fn=stepper)
+        start = flow.turbulence()
+        end, _ = theirs(torch.tensor(np.asarray(start)) * N**2, DT, STEPS)
+    finally:
+        torch.set_default_dtype(before)
+    grid = Grid((N, N), (length,))
+    field = forcing.li(grid) if name == "li" else forcing.kolmogorov(grid)
+    # Round-off of another form of the advection, over all the steps.
+    ours = run(cn_rk4(NavierStokes(grid, VISCOSITY, drag, field), DT), start, STEPS)
+    assert relative(ours, end.numpy() / N**2) <= 1e-12
+    unforced = run(cn_rk4(NavierStokes(grid, VISCOSITY), DT), start, STEPS)
+    assert relative(unforced, end.numpy() / N**2) >= 1e-2
 
 
 def test_exponax():

@@ -34,6 +34,7 @@ ROOMS = {
     "neuralop": ("benchmarks/",),
     "exponax": ("benchmarks/",),
     "jax_cfd": ("benchmarks/",),
+    "torch_cfd": ("benchmarks/",),
 }
 SOURCES = sorted(p for floor in FLOORS for p in (ROOT / floor).rglob("*.py"))
 EVERYTHING = [*SOURCES, ROOT / "train.py", *sorted((ROOT / "benchmarks").rglob("*.py"))]
