@@ -116,7 +116,7 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     inputs, targets = directory.read_normalizers(folder)
     evaluator = Evaluator(
         lambda values, x: targets.decode(weights.model_of(*values, evaluate=True)(inputs.encode(x))),
-        standard_metrics(first.metadata.extent, first.metadata.periodic),
+        standard_metrics(first.metadata.box.span, first.metadata.periodic),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
