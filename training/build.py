@@ -14,14 +14,14 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh
 
-from data.generation import ensure
 from data.instantiate import find, instantiate
 from data.loader import ResidentLoader, fits
 from data.metadata import FieldMap, Metadata
 from data.normalizer import Normalizer
 from data.schema import read_metadata
+from data.sets import Maker, ensure_set, plan_sets
 from data.source import Samples, load
-from data.splits import SplitSpec, plan
+from data.splits import SplitSpec
 from data.stream import StreamLoader
 from operators.base import Operator
 
@@ -70,32 +70,32 @@ def for_devices(run: Run, devices: int) -> Run:
     build_splits(run)
     data = copy.deepcopy(run.data)
     data["batch_size"] *= devices
-    data["splits"]["train"]["samples"] *= devices
+    if data["splits"]["train"].get("samples"):  # all samples of a file are all there are
+        data["splits"]["train"]["samples"] *= devices
     return dataclasses.replace(run, data=data)
 
 
-def build_splits(run: Run) -> dict[str, tuple[Any, SplitSpec]]:
-    """Generator and split of every named set.
+def build_splits(run: Run) -> dict[str, tuple[Maker, SplitSpec]]:
+    """What makes every named set, a generator or files of others, and its size.
 
     Raises:
         ValueError: where none is named train.
     """
-    splits = plan(run.pde, run.data, run.allow)
+    splits = plan_sets(run.pde, run.data, run.allow)
     if "train" not in splits:
         raise ValueError(f"data.splits: got {sorted(splits)}, wanted one named train")
     return splits
 
 
 def build_datasets(run: Run) -> Datasets:
-    """Find or generate every split of the config and read it.
+    """Find, generate or convert every split of the config and read it.
 
     The sets that are neither `train` nor `valid` are test sets; one at another resolution than the training set is
     named after it, such as `test_128x128`.
     """
     files = together(
         lambda: {
-            name: ensure(generator, split, run.data.get("root"))
-            for name, (generator, split) in build_splits(run).items()
+            name: ensure_set(maker, split, run.data.get("root")) for name, (maker, split) in build_splits(run).items()
         }
     )
     streamed = _is_streamed(run, next(iter(files["train"].values())))
@@ -141,12 +141,14 @@ def test_name(split: str, shape: tuple[int, ...], trained_on: tuple[int, ...]) -
     return split if shape == trained_on else f"{split}_{'x'.join(map(str, shape))}"
 
 
-def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) -> Callable[[jax.Array], Operator]:
+def build_operator(
+    run: Run, shape: tuple[int, ...] | None, channels: tuple[int, int]
+) -> Callable[[jax.Array], Operator]:
     """The function from a random key to the operator; the dataset sets its channels, the seed its weights.
 
     Args:
         run: settings.
-        shape: training grid.
+        shape: training grid; None where it has been trained on one already.
         channels: of inputs and of targets.
 
     Raises:
@@ -165,9 +167,10 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
 
     with named("operator", run.operator):
         abstract = nnx.eval_shape(create, jax.random.key(0))
-    if abstract.ndim != len(shape):
+    if shape is not None and abstract.ndim != len(shape):
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
-    abstract.check_grid(shape)
+    if shape is not None:
+        abstract.check_grid(shape)
     if max(run.mesh.patches, default=1) > 1:
         patches = getattr(abstract, "patches", None)
         if patches is None:

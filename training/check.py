@@ -27,7 +27,7 @@ def check_components(run: Run) -> None:
         ValueError: names the group, what was got and what its constructor takes.
     """
     for group in ("operator", "pde", "data", "loss", "optimizer"):
-        if not getattr(run, group):
+        if not getattr(run, group) and not (group == "pde" and run.data.get("source") is not None):
             raise ValueError(f"{group}: got nothing, wanted one: choose {group}=<name> on the command line")
     splits = build.build_splits(run)
     generator, split = splits["train"]

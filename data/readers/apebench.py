@@ -48,8 +48,6 @@ class APEBench(Reader):
         info = FieldInfo(tuple(i * (self.dt or 1.0) for i in range(data.shape[1])), "1", f"times in {unit}")
         if self.dt:
             info = dataclasses.replace(info, description="")
-        variables = {
-            name: Variable(data, "ntc" + SPACE[:ndim], info, {"c": place}) for place, name in enumerate(names)
-        }
+        variables = {name: Variable(data, "ntc" + SPACE[:ndim], info, {"c": place}) for place, name in enumerate(names)}
         box = self.place(path, data.shape[3:], grid_type="periodic")
         yield Layout(self.equation, data.shape[0], box, variables, *first_to_last(*names))

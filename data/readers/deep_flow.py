@@ -13,8 +13,8 @@ from .npz import ArchivedArray
 from .reader import Layout, Reader, Variable, check_shape
 
 _CHANNELS = {
-    "freestream_x": "m/s; zero inside the airfoil",
-    "freestream_y": "m/s; zero inside the airfoil",
+    "freestream_x": "zero inside the airfoil",
+    "freestream_y": "zero inside the airfoil",
     "mask": "1 inside the airfoil",
     "pressure": "kinematic; zero inside the airfoil",
     "velocity_x": "zero inside the airfoil",

@@ -43,7 +43,10 @@ class FnoMat(Reader):
                 yield self._burgers(path, matrices)
             else:
                 raise refuse(
-                    path, f"variables {sorted(matrices)}", "a, u (Burgers), coeff, sol (Darcy) or a, u, t", "another file"
+                    path,
+                    f"variables {sorted(matrices)}",
+                    "a, u (Burgers), coeff, sol (Darcy) or a, u, t",
+                    "another file",
                 )
 
     def _burgers(self, path: Path, matrices: "Mapping[str, _Matrix]") -> Layout:

@@ -81,9 +81,7 @@ class _Fields:
         shape: points per dimension.
     """
 
-    def __init__(
-        self, path: Path, samples: int, times: tuple[float, ...], names: Sequence[str], shape: Sequence[int]
-    ):
+    def __init__(self, path: Path, samples: int, times: tuple[float, ...], names: Sequence[str], shape: Sequence[int]):
         self._path, self._samples, self._times, self._names, self._shape = path, samples, times, names, shape
 
     def fields(self, file: h5py.File, order: int) -> Iterator[tuple[str, Variable]]:

@@ -98,9 +98,7 @@ class _Unpickler(pickle.Unpickler):
         return np.memmap(self._path, dtype, "r", offset=start, shape=(count,))
 
 
-def _tensor(
-    storage: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
-) -> np.ndarray:
+def _tensor(storage: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> np.ndarray:
     """A view of a storage; strides count numbers."""
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if math.prod(size) and not (0 <= offset <= last < len(storage) and min(stride, default=1) >= 0):
