@@ -49,10 +49,8 @@ class Selection:
         if not strides or not all(_whole(value) and value >= 1 for value in strides):
             raise DataError(f"stride: got {self.stride!r}, wanted whole numbers of at least 1, such as 2 or [2, 4]")
         if isinstance(self.times, tuple):
-            rising = all(map(_whole, self.times)) and all(
-                a < b for a, b in zip(self.times, self.times[1:], strict=False)
-            )
-            if not self.times or not rising or self.times[0] < 0:
+            whole = bool(self.times) and all(map(_whole, self.times))
+            if not whole or self.times[0] < 0 or list(self.times) != sorted(set(self.times)):
                 raise DataError(f"times: got {list(self.times)}, wanted rising indices from 0, or '0:50:10'")
 
     def described(self) -> dict[str, Any]:
@@ -208,9 +206,7 @@ class Collection:
         ndim, stride = len(layout.box.shape), self.selection.stride
         strides = stride if isinstance(stride, tuple) else (stride,) * ndim
         if len(strides) != ndim:
-            raise DataError(
-                f"{self._where}: got stride {list(strides)}, wanted a number, or one for each of {ndim} axes"
-            )
+            raise DataError(f"{self._where}: got stride {list(strides)}, wanted one for each of {ndim} axes, or one")
         return strides
 
     def _kept(self, field_map: FieldMap) -> FieldMap:
@@ -224,9 +220,8 @@ class Collection:
         count = self.selection.samples
         if stop > total or (count is not None and count > stop - start):
             asked = f"range {[start, stop]}" if stop > total else f"{count} samples of {stop - start}"
-            raise DataError(
-                f"{self._where}: got {asked} from {len(self.files)} file(s), wanted at most {total} samples"
-            )
+            held = f"{len(self.files)} file(s) of {total} samples"
+            raise DataError(f"{self._where}: got {asked} from {held}, wanted no more than there are; choose fewer")
         return range(start, stop if count is None else start + count)
 
 

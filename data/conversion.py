@@ -21,7 +21,7 @@ from .writer import exclusive, prepare_folder, whole_file, write_stats
 
 
 def conversion_key(reader: Reader, files: Sequence[Path], selection: Selection) -> str:
-    """Hash of everything that decides a converted file: layout, options, selection, and every file's name, size, time."""
+    """Hash of all that decides a converted file: layout, options, selection, name, size and time of every file."""
     content = [VERSION, reader.source, reader.version, vars(reader), selection.described(), fingerprint(reader, files)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

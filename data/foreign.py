@@ -91,15 +91,19 @@ def plan_foreign(data: Mapping[str, Any]) -> dict[str, tuple[Foreign, SplitSpec]
     """The files and the size of every split of a config with `source`.
 
     Args:
-        data: `source`, `options`, `times`, `stride` and `fields` for all splits; `splits`: name to paths, range, samples
-            and what a split has otherwise. A split that is null is left out.
+        data: `source`, `options`, `times`, `stride` and `fields` for all splits; `splits`: name to paths, range,
+            samples and what a split has otherwise. A split that is null, or has no paths, is left out.
 
     Raises:
         DataError: for an unknown key, a value of a wrong form, files that are not what the source says, a field map
             that they do not serve, or a training sample that is in another split too.
     """
     check_keys(data, _KEYS)
-    splits = {str(name): values for name, values in (data.get("splits") or {}).items() if values is not None}
+    splits = {
+        str(name): values
+        for name, values in (data.get("splits") or {}).items()
+        if values is not None and not (isinstance(values, Mapping) and values.get("paths") is None)
+    }
     result = {}
     for name, values in splits.items():
         where = f"data.splits.{name}"

@@ -42,12 +42,8 @@ class FnoMat(Reader):
             elif {"a", "u"} <= set(matrices):
                 yield self._burgers(path, matrices)
             else:
-                raise refuse(
-                    path,
-                    f"variables {sorted(matrices)}",
-                    "a, u (Burgers), coeff, sol (Darcy) or a, u, t",
-                    "another file",
-                )
+                wanted = "a, u (Burgers), coeff, sol (Darcy) or a, u, t (Navier-Stokes)"
+                raise refuse(path, f"variables {sorted(matrices)}", wanted, "choose the source that wrote it")
 
     def _burgers(self, path: Path, matrices: "Mapping[str, _Matrix]") -> Layout:
         a, u = matrices["a"], matrices["u"]

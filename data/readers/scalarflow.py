@@ -57,9 +57,7 @@ class ScalarFlow(Reader):
             raise refuse(file, "a folder without frames", _FRAMES, "fetch the input images of the recording")
         names = [frame.name for frame in frames]
         if len(set(names)) != len(names):
-            raise refuse(
-                file, "frames of one name in several folders", "one image of each", "name a folder of one kind"
-            )
+            raise refuse(file, "frames of one name in several folders", "one of each", "name the folder of one kind")
         return frames
 
     @contextlib.contextmanager
