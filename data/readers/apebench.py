@@ -9,7 +9,7 @@ from typing import ClassVar
 from pdes.generators import FieldInfo
 
 from .npz import open_npy
-from .reader import SPACE, Layout, Reader, Variable, first_to_last, refuse
+from .reader import SPACE, Layout, Reader, Variable, check_option, check_step, first_to_last, refuse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +30,16 @@ class APEBench(Reader):
     source: ClassVar[str] = "apebench"
     suffixes: ClassVar[tuple[str, ...]] = (".npy",)
 
-    dt: float | None = None
+    dt: float | int | None = None
     channels: tuple[str, ...] | None = None
     equation: str = "apebench"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_step(self.dt)
+        named = self.channels is None or isinstance(self.channels, tuple)
+        check_option("channels", self.channels, named, "a name for each, such as [u, v]")
+        check_option("equation", self.equation, isinstance(self.equation, str), "a name")
 
     @contextlib.contextmanager
     def open(self, path: Path) -> Iterator[Layout]:
@@ -44,10 +51,8 @@ class APEBench(Reader):
         names = self.channels or (("u",) if count == 1 else tuple(f"u_{i}" for i in range(count)))
         if len(names) != count or len(set(names)) != count:
             raise refuse(path, f"{count} channels", f"a name for each, not {list(names)}", "set options.channels")
-        unit = "1" if self.dt else "steps"
-        info = FieldInfo(tuple(i * (self.dt or 1.0) for i in range(data.shape[1])), "1", f"times in {unit}")
-        if self.dt:
-            info = dataclasses.replace(info, description="")
+        times = tuple(float(i * (self.dt or 1)) for i in range(data.shape[1]))
+        info = FieldInfo(times, "1", "" if self.dt else "times in steps")
         variables = {name: Variable(data, "ntc" + SPACE[:ndim], info, {"c": place}) for place, name in enumerate(names)}
         box = self.place(path, data.shape[3:], grid_type="periodic")
         yield Layout(self.equation, data.shape[0], box, variables, *first_to_last(*names))

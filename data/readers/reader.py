@@ -23,6 +23,25 @@ def refuse(path: Path, got: object, wanted: object, fix: str) -> DataError:
     return DataError(f"{path}: got {got}, wanted {wanted}; {fix}")
 
 
+def check_option(name: str, value: object, sound: bool, wanted: str) -> None:
+    """Refuses a bad option of a format.
+
+    Raises:
+        DataError: where it is not sound.
+    """
+    if not sound:
+        raise DataError(f"options.{name}: got {value!r}, wanted {wanted}")
+
+
+def check_step(dt: object) -> None:
+    """Refuses a time step that is neither left out nor a positive number."""
+    check_option("dt", dt, dt is None or _positive(dt), "a positive number, or null to count")
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
 @dataclasses.dataclass(frozen=True)
 class Variable:
     """One field in an open file: any array, with a letter for each of its axes.
@@ -113,19 +132,15 @@ class Reader(abc.ABC):
     suffixes: ClassVar[tuple[str, ...]]  # of its files
     version: ClassVar[int] = 1  # raised by hand where what is read changes: files converted before are made again
 
-    extent: tuple[float, ...] | None = None
+    extent: tuple[float | int, ...] | None = None
     grid_type: str | None = None
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
-        if self.grid_type not in (None, "periodic", "cell", "node"):
-            raise DataError(f"options.grid_type: got {self.grid_type!r}, wanted periodic, cell or node")
+        kinds = (None, "periodic", "cell", "node")
+        check_option("grid_type", self.grid_type, self.grid_type in kinds, "periodic, cell or node")
         lengths = self.extent
-        numbers = isinstance(lengths, tuple) and all(isinstance(v, (int, float)) and v > 0 for v in lengths)
-        if lengths is not None and not (numbers and lengths):
-            raise DataError(f"options.extent: got {lengths!r}, wanted a positive length for every axis, such as [1, 1]")
+        sound = lengths is None or (isinstance(lengths, tuple) and len(lengths) > 0 and all(map(_positive, lengths)))
+        check_option("extent", lengths, sound, "a positive length for every axis, such as [1, 1]")
 
     def files(self, path: Path) -> list[Path]:
         """The files of a path: itself, or those in a folder, by name."""

@@ -27,7 +27,11 @@ def build_reader(source: Any, options: Mapping[str, Any] | None = None) -> Reade
         raise DataError(f"source: got {source!r}, wanted one of {', '.join(SOURCES)}{meant}")
     module, name = SOURCES[source]
     cls = getattr(importlib.import_module(f".{module}", __package__), name)
-    given = {key: value for key, value in (options or {}).items() if value is not None}
+    given = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in (options or {}).items()
+        if value is not None
+    }
     known = [field.name for field in dataclasses.fields(cls)]
     unknown = sorted(set(given) - set(known))
     if unknown:

@@ -10,9 +10,8 @@ import numpy as np
 
 from pdes.generators import FieldInfo
 
-from ..errors import DataError
 from .npz import ArchivedArray
-from .reader import Layout, Reader, Variable, check_shape, refuse
+from .reader import Layout, Reader, Variable, check_option, check_shape, check_step, refuse
 
 _CAMERAS = 5
 _FRAMES = "imgsTarget_*.npz"
@@ -36,12 +35,13 @@ class ScalarFlow(Reader):
     suffixes: ClassVar[tuple[str, ...]] = (".npz",)
 
     camera: int = 2
-    dt: float | None = None
+    dt: float | int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.camera, int) or not 0 <= self.camera < _CAMERAS:
-            raise DataError(f"options.camera: got {self.camera!r}, wanted 0 to {_CAMERAS - 1}")
+        sound = isinstance(self.camera, int) and 0 <= self.camera < _CAMERAS
+        check_option("camera", self.camera, sound, f"0 to {_CAMERAS - 1}")
+        check_step(self.dt)
 
     def files(self, path: Path) -> list[Path]:
         """The recordings at a path: the folder of one, or a folder of such folders."""
@@ -66,7 +66,7 @@ class ScalarFlow(Reader):
         check_shape(path, "data", frames, (None, _CAMERAS, None, None, *([1] if len(frames.shape) == 5 else [])))
         axes = "tcyxe"[: len(frames.shape)]
         rows, columns = frames.shape[2:4]
-        times = tuple(i * (self.dt or 1.0) for i in range(frames.shape[0]))
+        times = tuple(float(i * (self.dt or 1)) for i in range(frames.shape[0]))
         note = "" if self.dt else "times in frames"
         places = {"c": self.camera, **({"e": 0} if "e" in axes else {})}
         variables = {"brightness": Variable(frames, axes, FieldInfo(times, "1", note), places)}
