@@ -135,8 +135,22 @@ def _matrices(path: Path) -> Iterator[dict[str, _Matrix]]:
         except Exception as error:  # a reader of bytes: what it runs into depends on where the file is torn
             raise refuse(path, f"damaged variable {name!r} ({error})", "a whole file", "fetch it again") from error
 
+    _check_whole(path)
     try:
         held = scipy.io.whosmat(str(path))
     except Exception as error:  # as above
         raise refuse(path, f"a damaged MATLAB file ({error})", "a whole file", "fetch it again") from error
     yield {name: _Matrix(tuple(shape), lambda name=name: load(name), False) for name, shape, _ in held}
+
+
+def _check_whole(path: Path) -> None:
+    """Refuses a file of version 5 that ends within a variable, which SciPy would leave out without a word."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        order = "little" if file.read(128).endswith(b"IM") else "big"
+        end = 128
+        while end < size:
+            file.seek(end + 4)  # the size of an element is the second word of its tag
+            end += 8 + int.from_bytes(file.read(4), order)
+    if end != size:
+        raise refuse(path, f"a truncated file of {size} bytes", f"{end} or more", "fetch it again")

@@ -70,7 +70,7 @@ class ScalarFlow(Reader):
         note = "" if self.dt else "times in frames"
         places = {"c": self.camera, **({"e": 0} if "e" in axes else {})}
         variables = {"brightness": Variable(frames, axes, FieldInfo(times, "1", note), places)}
-        box = self.place(path, (columns, rows), extent=(columns, rows), grid_type="cell")
+        box = self.place(path, (columns, rows), extent=(float(columns), float(rows)), grid_type="cell")
         yield Layout("smoke_video", 1, box, variables, {"brightness": (0,)}, {"brightness": (-1,)})
 
 

@@ -246,8 +246,8 @@ class _Pickler(pickle._Pickler):  # the one in Python, which can write a name th
         if isinstance(obj, _Name):
             self.write(obj.line)
         elif isinstance(obj, _Tensor):
-            super().save(_Name("torch._utils", "_rebuild_tensor_v2"))
-            super().save(obj.parts)
+            self.save(_Name("torch._utils", "_rebuild_tensor_v2"))
+            self.save(obj.parts)
             self.write(pickle.REDUCE)
         else:
             super().save(obj, save_persistent_id)

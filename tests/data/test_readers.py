@@ -187,7 +187,7 @@ def empty(path):
 CHANNELS = r"got an array of shape \(3, 4\), wanted \(n, t, channel"
 DAMAGES = [
     ("fno_mat navier_stokes 7.3", truncate, r"got (truncated|no HDF5) file of \d+ bytes, wanted an HDF5 file"),
-    ("fno_mat navier_stokes 5", truncate, r"got (a damaged MATLAB file|damaged variable)"),
+    ("fno_mat navier_stokes 5", truncate, r"got a truncated file of \d+ bytes, wanted \d+ or more"),
     ("fno_mat burgers", empty, r"got no MATLAB file \(0 bytes\), wanted one of version 5 or 7\.3"),
     ("fno_mat darcy", rename("sol", "x"), r"got variables \[.*'coeff'.*\], wanted a, u \(Burgers\)"),
     ("fno_mat darcy", put("sol", np.zeros((3, 4, 5))), r"got sol of shape \(5, 4, 3\), wanted \(5, 8, 6\)"),
