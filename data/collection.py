@@ -1,7 +1,8 @@
-"""Somebody else's files as one data set: chosen, strung together and read block by block."""
+"""Somebody else's files as one data set: chosen, strung together and read piece by piece."""
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,6 +65,22 @@ class Selection:
         }
 
 
+class Piece(NamedTuple):
+    """Some samples and times of one field.
+
+    Args:
+        name: of the field.
+        start: number of the first sample in the set.
+        time: index of the first time in the set.
+        values: float32 (samples, t, *space).
+    """
+
+    name: str
+    start: int
+    time: int
+    values: np.ndarray
+
+
 class _Part(NamedTuple):
     """One file: how many samples it holds, and the parameters that other files have otherwise."""
 
@@ -75,7 +92,7 @@ class _Part(NamedTuple):
 class Collection:
     """The chosen samples of some files of one layout, in the order of the files.
 
-    Every file is looked into once, for its layout; samples are read by `blocks` alone.
+    Every file is looked into once, for its layout; samples are read by `pieces` alone.
 
     Args:
         reader: of the format.
@@ -125,11 +142,16 @@ class Collection:
     @property
     def sample_bytes(self) -> int:
         """Of all fields of a sample, in float32."""
-        return 4 * int(np.prod(self.box.shape)) * sum(len(field.times) for field in self.fields.values())
+        return 4 * math.prod(self.box.shape) * sum(len(field.times) for field in self.fields.values())
 
-    def blocks(self, block_bytes: int = _BLOCK_BYTES) -> Iterator[dict[str, np.ndarray]]:
-        """The samples in order: field to float32 (samples, t, *space), as many at a time as fit, but at least one."""
-        count = max(1, block_bytes // self.sample_bytes)
+    def pieces(self, budget: int = _BLOCK_BYTES) -> Iterator["Piece"]:
+        """Every number of the set once, sample after sample, in arrays of at most so many bytes.
+
+        A piece holds some samples of one field, with all of its times. Where a single sample is larger than the budget,
+        it is cut in time, at the same places in every sample; one time of a field is the least that is read.
+        """
+        count = max(1, budget // self.sample_bytes)
+        chunk = None if self.sample_bytes <= budget else max(1, budget // (4 * math.prod(self.box.shape)))
         before = 0
         for part in self._parts:
             begin, end = max(self.rows.start - before, 0), min(self.rows.stop - before, part.samples)
@@ -138,26 +160,22 @@ class Collection:
                     variables = self._with_parameters(part, layout)
                     for start in range(begin, end, count):
                         rows = slice(start, min(start + count, end))
-                        try:
-                            block = self._read(layout, variables, rows)
-                        except OSError as error:
-                            raise DataError(
-                                f"{part.file}: got damaged data in samples {rows.start} to {rows.stop - 1} ({error}), "
-                                "wanted whole ones; fetch it again"
-                            ) from error
-                        yield block
+                        for name, variable in ((name, variables[name]) for name in self.fields):
+                            for times in _cut(self._times(len(variable.info.times)), chunk):
+                                values = self._read(part, layout, variable, rows, times[1])
+                                yield Piece(name, before + start - self.rows.start, times[0], values)
             before += part.samples
 
-    def _read(self, layout: Layout, variables: Mapping[str, Variable], rows: slice) -> dict[str, np.ndarray]:
+    def _read(self, part: _Part, layout: Layout, variable: Variable, rows: slice, times: Sequence[int]) -> np.ndarray:
         space = {letter: slice(None, None, step) for letter, step in zip(SPACE, self._strides, strict=False)}
-        result = {}
-        for name, info in self.fields.items():
-            variable = variables[name]
-            times = self._times(len(variable.info.times))
+        try:
             values = variable.read(layout.letters, {"n": rows, "t": _as_slice(times), **space})
-            shape = (rows.stop - rows.start, len(info.times), *self.box.shape)
-            result[name] = np.broadcast_to(values, shape)
-        return result
+        except OSError as error:
+            raise DataError(
+                f"{part.file}: got damaged data in samples {rows.start} to {rows.stop - 1} ({error}), wanted whole "
+                "ones; fetch it again"
+            ) from error
+        return np.broadcast_to(values, (rows.stop - rows.start, len(times), *self.box.shape))
 
     def _with_parameters(self, part: _Part, layout: Layout) -> dict[str, Variable]:
         """The variables of a file, and its own values of the parameters that differ between files."""
@@ -270,6 +288,13 @@ def _counts(layout: Layout) -> list[int]:
 def _constant(fields: Mapping[str, FieldInfo]) -> FieldInfo:
     first = min(time for field in fields.values() for time in field.times)
     return FieldInfo((first,), "1", "parameter of a file, constant in space and time")
+
+
+def _cut(times: Sequence[int], chunk: int | None) -> Iterator[tuple[int, Sequence[int]]]:
+    """Times in portions, each with the place of its first."""
+    size = chunk or len(times)
+    for start in range(0, len(times), size):
+        yield start, times[start : start + size]
 
 
 def _as_slice(indices: Sequence[int]) -> slice | list[int]:

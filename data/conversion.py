@@ -1,8 +1,9 @@
 """Writing a collection of somebody else's files as a data set of schema v1."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -10,12 +11,12 @@ import numpy as np
 
 from .collection import Collection, Selection, digest, fingerprint
 from .errors import DataError
-from .metadata import Metadata
+from .metadata import FieldStats, Metadata
 from .moments import Moments
 from .progress import ProgressReport
 from .provenance import revision
 from .readers.reader import Reader
-from .schema import VERSION, dataset, read_metadata, write_header
+from .schema import STATISTICS, VERSION, dataset, read_metadata, write_header
 from .splits import data_root
 from .writer import exclusive, prepare_folder, whole_file, write_stats
 
@@ -58,7 +59,7 @@ def converted_path(reader: Reader, paths: Sequence[Path], key: str, root: str | 
 
 
 def write(collection: Collection, target: Path, key: str) -> Metadata:
-    """Writes a data set; memory holds one block of samples.
+    """Writes a data set; memory holds a piece of one field at a time.
 
     Args:
         collection: the samples.
@@ -74,22 +75,36 @@ def write(collection: Collection, target: Path, key: str) -> Metadata:
     """
     source = collection.reader.source
     needed = collection.samples * (collection.sample_bytes + 256 * len(collection.fields)) + 2**16
-    moments = {name: Moments(axes=(0, *range(2, 2 + len(collection.box.shape)))) for name in collection.fields}
+    # By field and first time of a piece: large samples come cut in time.
+    moments: dict[tuple[str, int], Moments] = {}
+    reduced = (0, *range(2, 2 + len(collection.box.shape)))
     title = f"{source}: {collection.files[0].name}"
     with whole_file(target, needed) as file, ProgressReport(title, collection.samples) as progress:
         write_header(file, _metadata(collection, target, key))
-        start = 0
-        for block in collection.blocks():
-            stop = start + len(next(iter(block.values())))
-            for name, values in block.items():
-                _check_finite(values, collection, name, start)
-                dataset(file, f"fields/{name}")[start:stop] = values
-                moments[name].update(values)
-            progress.advance(stop - start)
-            start = stop
-        write_stats(file, moments)
+        done = 0
+        for name, start, time, values in collection.pieces():
+            _check_finite(values, collection, name, start, time)
+            stop = start + len(values)
+            dataset(file, f"fields/{name}")[start:stop, time : time + values.shape[1]] = values
+            moments.setdefault((name, time), Moments(reduced)).update(values)
+            progress.advance(stop - done)
+            done = stop
+        write_stats(file, _joined(moments))
         _write_source(file, collection)
     return read_metadata(target)
+
+
+def _joined(moments: Mapping[tuple[str, int], Moments]) -> dict[str, FieldStats]:
+    """The statistics of every field over all of its times."""
+    parts: dict[str, list[FieldStats]] = {}
+    for (name, _), moment in sorted(moments.items()):
+        parts.setdefault(name, []).append(moment.stats())
+    return {
+        name: FieldStats(
+            *(tuple(itertools.chain(*(getattr(part, statistic) for part in found))) for statistic in STATISTICS)
+        )
+        for name, found in parts.items()
+    }
 
 
 def _write_source(file: h5py.File, collection: Collection) -> None:
@@ -99,14 +114,14 @@ def _write_source(file: h5py.File, collection: Collection) -> None:
     file["source/sha256"] = [text for _, text in found]
 
 
-def _check_finite(values: np.ndarray, collection: Collection, name: str, start: int) -> None:
+def _check_finite(values: np.ndarray, collection: Collection, name: str, start: int, first: int) -> None:
     finite = np.isfinite(values)
     if not finite.all():
         sample, time = (int(i) for i in np.argwhere(~finite)[0][:2])
         raise DataError(
             f"{collection.files[0]}: got a number that is not finite in field {name!r}, sample "
-            f"{collection.rows[start + sample]}, time index {time}, wanted finite numbers; leave the sample out with "
-            "range, the field with fields, or fetch the file again"
+            f"{collection.rows[start + sample]}, time index {first + time}, wanted finite numbers; leave the sample out "
+            "with range, the field with fields, or fetch the file again"
         )
 
 

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from .errors import StorageError
-from .metadata import Metadata
+from .metadata import FieldStats, Metadata
 from .moments import Moments
 from .schema import dataset, write_header
 
@@ -90,7 +90,7 @@ class SampleLog:
             for name in self.shapes:
                 dataset(file, f"fields/{name}")[start : start + len(records)] = records[name]
                 moments[name].update(records[name])
-        write_stats(file, moments)
+        write_stats(file, {name: moment.stats() for name, moment in moments.items()})
 
     def _sound_records(self) -> int:
         if not self.path.exists():
@@ -110,10 +110,10 @@ class SampleLog:
         return zlib.crc32(record.tobytes()[: -np.dtype("<u4").itemsize])
 
 
-def write_stats(file: h5py.File, moments: Mapping[str, Moments]) -> None:
+def write_stats(file: h5py.File, stats: Mapping[str, FieldStats]) -> None:
     """The statistics of every field."""
-    for name, moment in moments.items():
-        for statistic, values in vars(moment.stats()).items():
+    for name, found in stats.items():
+        for statistic, values in vars(found).items():
             file[f"stats/{name}/{statistic}"] = values
 
 

@@ -85,14 +85,38 @@ def test_strided_grids_keep_their_points():
         Box((8,), (1.0,), (0.0,), "periodic").every((3,), "here")
 
 
-def test_blocks_are_as_large_as_asked_however_many_samples(tmp_path):
-    """Streaming: what is read at a time does not grow with the file."""
+def put_together(collection, budget):
+    """The set from its pieces, and the largest of them in bytes."""
+    fields = {
+        name: np.full((collection.samples, len(info.times), *collection.box.shape), np.nan, np.float32)
+        for name, info in collection.fields.items()
+    }
+    largest = 0
+    for name, start, time, values in collection.pieces(budget):
+        fields[name][start : start + len(values), time : time + values.shape[1]] = values
+        largest = max(largest, values.nbytes)
+    return fields, largest
+
+
+@pytest.mark.parametrize("budget", [7 * T * 8 * 4 + 5, 2 * 8 * 4 + 1, 1])
+def test_pieces_are_as_large_as_asked_however_many_samples(tmp_path, budget):
+    """Streaming: what is read at a time does not grow with the file, nor with the length of a trajectory."""
     np.save(tmp_path / "many.npy", u := written.numbers(40, T, 1, 8))
     reader = build_reader("apebench", {"extent": [1]})
     collection = Collection(reader, [tmp_path / "many.npy", tmp_path / "many.npy"], Selection(range=(3, 77)))
-    blocks = list(collection.blocks(block_bytes=7 * T * 8 * 4 + 5))
-    assert max(len(block["u"]) for block in blocks) == 7
-    np.testing.assert_array_equal(np.concatenate([b["u"] for b in blocks]), np.concatenate([u, u])[3:77, :, 0])
+    fields, largest = put_together(collection, budget)
+    np.testing.assert_array_equal(fields["u"], np.concatenate([u, u])[3:77, :, 0])
+    assert largest <= max(budget, 8 * 4)  # one time of one sample is the least
+
+
+def test_statistics_of_samples_that_are_cut_in_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(Collection.pieces, "__defaults__", (3 * 8 * 6 * 3 * 4,))  # three times of a field
+    made, path = converted(tmp_path, "apebench")
+    stats = read_metadata(path).stats["v"]
+    # float64 moments of float32 numbers
+    np.testing.assert_allclose(stats.mean, made.fields["v"].mean((0, 2, 3, 4), dtype=float), rtol=1e-10)
+    np.testing.assert_allclose(stats.max, made.fields["v"].max((0, 2, 3, 4)))
+    np.testing.assert_array_equal(fields_of(path)["v"], made.fields["v"])
 
 
 def test_only_what_is_asked_for_is_read_from_hdf5(tmp_path, monkeypatch):
@@ -108,7 +132,7 @@ def test_only_what_is_asked_for_is_read_from_hdf5(tmp_path, monkeypatch):
     monkeypatch.setattr(h5py.Dataset, "__getitem__", spy)
     collection = Collection(build_reader("fno_mat"), made.paths, Selection(times=(0, 3)))
     assert max(read) <= T  # nothing but the times until blocks are asked for
-    list(collection.blocks(block_bytes=1))
+    list(collection.pieces(8 * 6 * 2 * 4))
     assert max(read) == 2 * 8 * 6  # two times of one sample
 
 

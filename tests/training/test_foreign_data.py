@@ -1,12 +1,12 @@
 """`data=foreign`: published files are found, converted once and trained on as any set."""
 
 import json
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from foreign_files import cells, matlab_73, numbers, periodic
 from hydra import compose, initialize_config_module
 
 from data.errors import DataError
@@ -16,9 +16,6 @@ from training.config import parse, register
 from training.evaluate import Evaluation, evaluate
 from training.run import run
 from training.trained import load_run
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
-from foreign_files import cells, matlab_73, numbers, periodic
 
 SMALL = ("operator.hidden_channels=8", "operator.n_layers=1", "plots=false", "mesh.data=1")
 
