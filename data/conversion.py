@@ -120,8 +120,8 @@ def _check_finite(values: np.ndarray, collection: Collection, name: str, start: 
         sample, time = (int(i) for i in np.argwhere(~finite)[0][:2])
         raise DataError(
             f"{collection.files[0]}: got a number that is not finite in field {name!r}, sample "
-            f"{collection.rows[start + sample]}, time index {first + time}, wanted finite numbers; leave the sample out "
-            "with range, the field with fields, or fetch the file again"
+            f"{collection.rows[start + sample]}, time index {first + time}, wanted finite numbers; leave the sample "
+            "out with range, the field with fields, or fetch the file again"
         )
 
 

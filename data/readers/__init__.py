@@ -13,4 +13,5 @@ SOURCES = {
     "neuraloperator": ("neuraloperator", "NeuralOperator"),
     "deep_flow": ("deep_flow", "DeepFlow"),
     "scalarflow": ("scalarflow", "ScalarFlow"),
+    "own": ("own", "Own"),
 }

@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -94,19 +95,16 @@ class _Matrix:
 
     Args:
         shape: as in MATLAB.
-        data: what is sliced; called first where it is to be read on demand.
+        load: gives what is sliced; called when something is read.
         reversed_axes: whether the stored axes are the other way round.
     """
 
-    def __init__(self, shape: tuple[int, ...], data: Any, reversed_axes: bool):
-        self.shape, self._data, self._reversed = shape, data, reversed_axes
+    def __init__(self, shape: tuple[int, ...], load: Callable[[], Any], reversed_axes: bool):
+        self.shape, self._load, self._reversed = shape, functools.cache(load), reversed_axes
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        if callable(self._data):
-            self._data = self._data()
-        if key is Ellipsis or not self._reversed:
-            return self._data[key]
-        return self._data[key[::-1]].transpose()
+        data = self._load()
+        return data[key[::-1]].transpose() if self._reversed and isinstance(key, tuple) else data[key]
 
     def variable(self, axes: str, info: FieldInfo) -> Variable:
         return Variable(self, axes, info)
@@ -126,7 +124,7 @@ def _matrices(path: Path) -> Iterator[dict[str, _Matrix]]:
     if major == 2:
         with open_hdf5(path) as file:
             arrays = {name: data for name, data in file.items() if hasattr(data, "shape")}
-            yield {name: _Matrix(data.shape[::-1], data, True) for name, data in arrays.items()}
+            yield {name: _Matrix(data.shape[::-1], lambda data=data: data, True) for name, data in arrays.items()}
         return
 
     def load(name: str) -> np.ndarray:

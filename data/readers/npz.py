@@ -50,10 +50,11 @@ class ArchivedArray:
                 self.shape = _HEADERS[np.lib.format.read_magic(member)](member)[0]
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        if self._values is None:
+        values = self._values
+        if values is None:
             with _explained(self._path, "an archive (.npz)"), np.load(self._path, allow_pickle=False) as archive:
-                self._values = archive[self._key]
-        return self._values[index]
+                values = self._values = archive[self._key]
+        return values[index]
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ class TheWell(Reader):
         times = tuple(equal_rows(path, numbers(dimensions, "time"), "times").tolist())
         parser = _Fields(path, samples, times, names, box.shape)
         variables = {name: variable for order in range(3) for name, variable in parser.fields(file, order)}
-        parameters = {f"boundary_{name}": kind for name, kind in kinds.items()}
+        parameters: dict[str, float | str] = {f"boundary_{name}": kind for name, kind in kinds.items()}
         for name, variable in parser.scalars(file):
             if variable.axes:
                 variables[name] = variable

@@ -7,7 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class _Unpickler(pickle.Unpickler):
         self._path, self._archive, self._folder = path, archive, folder
         order = f"{folder}byteorder"
         big = order in archive.namelist() and archive.read(order) == b"big"
-        self._order = ">" if big else "<"
+        self._order: Literal["<", ">"] = ">" if big else "<"
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         if module_name in ("torch", "torch.storage") and global_name in _STORAGES:

@@ -50,7 +50,7 @@ def test_values_come_out_as_they_went_in(tmp_path, case):
 
 
 def test_every_source_is_tested():
-    assert {source for source, *_ in CASES.values()} == set(SOURCES)
+    assert {source for source, *_ in CASES.values()} | {"own"} == set(SOURCES)
 
 
 @pytest.mark.parametrize("case", ["fno_mat navier_stokes 7.3", "fno_mat navier_stokes 5", "the_well", "apebench"])
@@ -72,6 +72,17 @@ def test_times_as_text_and_chosen_fields(tmp_path):
     fields = fields_of(path)
     assert set(fields) == {"velocity_y", "buoyancy"} and read_metadata(path).targets == {"velocity_y": [-1]}
     np.testing.assert_array_equal(fields["velocity_y"], made.fields["velocity_y"][:, 1:4:2])
+
+
+def test_converted_sets_are_a_source_too(tmp_path):
+    """Without the files that they were made from; points, times and parameters stay."""
+    made, path = converted(tmp_path, "fno_mat navier_stokes 7.3", times=[1, 3])
+    made.paths[0].unlink()
+    again = find_or_convert(build_reader("own"), [path, path], Selection(range=(4, 6), stride=2), tmp_path / "data")
+    metadata, wanted = read_metadata(again), made.fields["vorticity"][[4, 0]][:, [1, 3], ::2, ::2]
+    np.testing.assert_array_equal(fields_of(again)["vorticity"], wanted)
+    assert metadata.fields["vorticity"].times == (2.0, 4.0) and metadata.parameters == {"viscosity": 1e-3}
+    assert metadata.box == Box((4, 3), (1.0, 1.0), (0.0, 0.0), "periodic")
 
 
 def test_strided_grids_keep_their_points():
