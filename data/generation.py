@@ -7,24 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jax.sharding import AxisType
-from jax.sharding import PartitionSpec as P
 
 from pdes.generators import Generator
 
 from .errors import DataError
 from .instantiate import describe
 from .metadata import Metadata
-from .parallel import cores, in_order
+from .parallel import in_order
 from .progress import ProgressReport
 from .provenance import revision
 from .schema import read_metadata
+from .solving import Fields, Shape, Solver, solving_devices
 from .splits import SplitSpec, check_resolutions, content_key, data_root, file_path
 from .writer import SampleLog, exclusive, log_path, prepare_folder
-
-Shape = tuple[int, ...]
 
 
 class _Output(NamedTuple):
@@ -96,95 +92,23 @@ def _solve_from(
     done: int, generator: Generator, split: SplitSpec, outputs: list[_Output], devices: tuple[Any, ...]
 ) -> None:
     """Appends the samples that the logs lack."""
-    devices = _useful(devices, split.samples - done, generator.grid.size)
-    platform, shapes = devices[0].platform, tuple(output.shape for output in outputs)
-    count = len(devices) * batch_size(generator.grid.size, platform)
-    starts = range(done, split.samples, count)
+    shapes = tuple(output.shape for output in outputs)
     sizes = " ".join("x".join(map(str, shape)) for shape in shapes)
     with ProgressReport(f"{generator.name}/{split.name} {sizes}", split.samples, done) as progress:
-        program = _compile(generator, shapes, devices, count)
+        solver = Solver(generator, split.seed, shapes, devices, split.samples - done)
+        starts = range(done, split.samples, solver.count)
         progress.start_clock()
-        solve = functools.partial(_solve, program, split, shapes, count)
-        with contextlib.closing(in_order(solve, starts, _threads(platform))) as rounds:
+        solve = functools.partial(_solve, solver, split)
+        with contextlib.closing(in_order(solve, starts, solver.threads)) as rounds:
             for start, made in zip(starts, rounds, strict=True):
-                _check_finite(made, generator, split, start)
                 for output in outputs:
                     output.log.append(made[output.shape])
                 progress.advance(outputs[0].log.samples - start)
 
 
-def solving_devices() -> list[Any]:
-    """The local devices to solve on: the default ones, but the host's CPU beside a TPU, which lacks complex128.
-
-    Raises:
-        DataError: beside a TPU, where JAX was told to leave the CPU out.
-    """
-    if jax.default_backend() != "tpu":
-        return jax.local_devices()
-    try:
-        return jax.local_devices(backend="cpu")
-    except RuntimeError as error:
-        raise DataError(
-            f"devices: got a TPU alone, which has no complex128 ({error}), wanted the CPU beside it; set "
-            "JAX_PLATFORMS=tpu,cpu or unset it, or make the files on another machine"
-        ) from error
-
-
-def batch_size(points: int, platform: str) -> int:
-    """Samples that one device solves together: few on a CPU (its caches), many on an accelerator (its width).
-
-    Fewer on large grids, for memory and so that an interruption costs little. It depends on nothing else, so that a
-    device always runs the same program and produces the same bits.
-    """
-    largest, budget = (4, 2**18) if platform == "cpu" else (256, 2**22)
-    return max(1, min(largest, budget // points))
-
-
-def _useful(devices: tuple[Any, ...], samples: int, points: int) -> tuple[Any, ...]:
-    """As many devices as still give the least number of rounds."""
-    batches = max(1, math.ceil(samples / batch_size(points, devices[0].platform)))
-    return devices[: math.ceil(batches / math.ceil(batches / len(devices)))]
-
-
-def _threads(platform: str) -> int:
-    """Rounds at work at a time: a CPU device spends about one core on a program, but runs several side by side.
-
-    In jaxlib 0.11 two programs side by side wait for each other forever; neither 0.10 nor 0.12 does that.
-    """
-    if platform != "cpu" or jax.__version_info__[:2] == (0, 11):
-        return 1
-    return max(1, cores() // len(jax.local_devices(backend="cpu")))
-
-
-def _solve(
-    program: Any, split: SplitSpec, shapes: tuple[Shape, ...], count: int, start: int
-) -> dict[Shape, dict[str, np.ndarray]]:
-    """The samples from `start` on, one batch per device: shape to field to float32 (samples, t, *space)."""
-    left = split.samples - start  # the last round is filled up with samples that are dropped
-    made = jax.device_get(program(np.uint32(split.seed), np.arange(start, start + count, dtype=np.uint32)))
-    return {shape: {name: values[:left] for name, values in made[i].items()} for i, shape in enumerate(shapes)}
-
-
-@functools.lru_cache(maxsize=8)
-def _compile(generator: Generator, shapes: tuple[Shape, ...], devices: tuple[Any, ...], count: int) -> Any:
-    """The program from (seed, indices) to samples: fields by name for every shape."""
-
-    def sample(key: jax.Array) -> list[dict[str, jax.Array]]:
-        fields = generator(key)
-        return [
-            {name: generator.restrict(u, shape).astype("float32") for name, u in fields.items()} for shape in shapes
-        ]
-
-    def batch(seed: jax.Array, indices: jax.Array) -> list[dict[str, jax.Array]]:
-        key = jax.random.key(seed)
-        return jax.vmap(lambda i: sample(jax.random.fold_in(key, i)))(indices)
-
-    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
-    # check_vma off: a solver's scan starts from constants, which the check takes for replicated.
-    solve = jax.shard_map(batch, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"), check_vma=False)
-    # What tracing evaluates belongs where the program runs: the default device may be one without complex128.
-    with jax.enable_x64(True), jax.default_device(devices[0]):
-        return jax.jit(solve).lower(np.uint32(0), np.arange(count, dtype=np.uint32)).compile()
+def _solve(solver: Solver, split: SplitSpec, start: int) -> Fields:
+    """The samples of the round from `start` on."""
+    return solver(np.arange(start, min(start + solver.count, split.samples)))
 
 
 def _needed_bytes(generator: Generator, split: SplitSpec, paths: dict[Shape, Path]) -> int:
@@ -200,18 +124,6 @@ def _needed_bytes(generator: Generator, split: SplitSpec, paths: dict[Shape, Pat
 
 def _sample_shapes(generator: Generator, shape: Shape) -> dict[str, Shape]:
     return {name: (len(field.times), *shape) for name, field in generator.fields.items()}
-
-
-def _check_finite(made: dict[Shape, dict[str, np.ndarray]], generator: Generator, split: SplitSpec, start: int) -> None:
-    for fields in made.values():
-        for name, values in fields.items():
-            bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-            if bad.any():
-                raise FloatingPointError(
-                    f"{generator.name}/{split.name}: got a {name} that is not finite in sample "
-                    f"{start + int(bad.argmax())} (seed {split.seed}), wanted finite numbers; take a smaller time step "
-                    "or a finer solver grid. The samples before its batch are kept"
-                )
 
 
 def _metadata(generator: Generator, split: SplitSpec, shape: Shape, path: Path) -> Metadata:

@@ -9,6 +9,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
 from .order import batch_rows, check_batches, epoch_order
+from .placement import place
 from .source import Samples
 
 # What of one device's memory a resident set may take; the rest is for the model and its activations.
@@ -115,11 +116,6 @@ class ResidentLoader:
             filler = -len(u) % self._shards  # never drawn
             u = np.concatenate([u, np.zeros((filler, *u.shape[1:]), u.dtype)]) if filler else u
         return place(u, sharding)
-
-
-def place(u: np.ndarray, sharding: jax.sharding.Sharding) -> Array:
-    """An array that every process holds, over the devices of all: each places its part, and hosts compare nothing."""
-    return jax.make_array_from_callback(u.shape, sharding, lambda index: u[index])
 
 
 def fits(nbytes: int, mesh: Mesh | None = None, share: float = RESIDENT_SHARE) -> bool:

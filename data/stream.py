@@ -14,6 +14,7 @@ from jax.sharding import PartitionSpec as P
 
 from .metadata import FieldMap
 from .order import batch_rows, check_batches
+from .placement import own_rows, place_rows
 from .schema import read_metadata
 from .source import read_channels
 
@@ -67,7 +68,7 @@ class StreamLoader:
         maps = inputs or self.metadata.inputs, targets or self.metadata.targets
         self._reader = _Reader(Path(path), tuple(self.metadata.channels(field_map) for field_map in maps))
         self._sharding = NamedSharding(mesh, P(axis)) if mesh else None
-        self._own_rows = _own_rows(self._sharding, batch_size)
+        self._own_rows = own_rows(self._sharding, batch_size)
 
     def indices(self, step: int) -> np.ndarray:
         """Sample indices of a step, int32 [batch]."""
@@ -85,9 +86,7 @@ class StreamLoader:
         return self._reader(self.indices(step)[self._own_rows])
 
     def _place(self, u: np.ndarray) -> jax.Array:
-        if self._sharding is None:
-            return jax.device_put(u)
-        return jax.make_array_from_process_local_data(self._sharding, u, (self.batch_size, *u.shape[1:]))
+        return place_rows(u, self._sharding, self.batch_size)
 
 
 class _Steps:
@@ -133,14 +132,6 @@ class _Reader:
             if self._open is None or self._open[0] != os.getpid():
                 self._open = os.getpid(), h5py.File(self._metadata.path, "r")
             return self._open[1]
-
-
-def _own_rows(sharding: NamedSharding | None, batch_size: int) -> np.ndarray:
-    """The rows of a batch that live on this process's devices."""
-    if sharding is None:
-        return np.arange(batch_size)
-    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
-    return np.unique(np.concatenate([np.arange(batch_size)[part] for part in parts]))
 
 
 def _grain() -> Any:

@@ -18,12 +18,14 @@ from data.instantiate import find, instantiate
 from data.loader import ResidentLoader, fits
 from data.metadata import FieldMap, Metadata
 from data.normalizer import Normalizer
+from data.online import OnlineLoader
 from data.schema import read_metadata
 from data.sets import Maker, ensure_set, plan_sets
 from data.source import Samples, load
 from data.splits import SplitSpec
 from data.stream import StreamLoader
 from operators.base import Operator
+from pdes.generators import Generator
 
 from .component import named, refuse_keys
 from .config import Run
@@ -33,10 +35,13 @@ from .objective import Loss, Objective, Sum, single
 from .problem import Problem
 from .spectral_layout import spectral_layout
 
+# Samples that the normalisers see of an endless set.
+STATISTICS = 64
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSet:
-    """The training file: in memory, or (`samples` is None) to be streamed because it is too large for that."""
+    """The training file: in memory, or (`samples` is None) streamed because it is too large, or made on the way."""
 
     path: Path
     metadata: Metadata
@@ -91,13 +96,15 @@ def build_datasets(run: Run) -> Datasets:
     """Find, generate or convert every split of the config and read it.
 
     The sets that are neither `train` nor `valid` are test sets; one at another resolution than the training set is
-    named after it, such as `test_128x128`.
+    named after it, such as `test_128x128`. Where training samples are made on the way, the training file holds the
+    first of them only, for the normalisers.
     """
-    files = together(
-        lambda: {
-            name: ensure_set(maker, split, run.data.get("root")) for name, (maker, split) in build_splits(run).items()
-        }
-    )
+    splits = build_splits(run)
+    if is_online(run):
+        maker, split = splits["train"]
+        splits["train"] = maker, dataclasses.replace(split, samples=min(split.samples, STATISTICS))
+    root = run.data.get("root")
+    files = together(lambda: {name: ensure_set(*planned, root) for name, planned in splits.items()})
     streamed = _is_streamed(run, next(iter(files["train"].values())))
     return together(lambda: _read_datasets(run, files, streamed))
 
@@ -116,10 +123,15 @@ def _read_datasets(run: Run, files: dict[str, dict[tuple[int, ...], Path]], stre
     return Datasets(train, valid, test)
 
 
+def is_online(run: Run) -> bool:
+    """Whether every training sample is made when it is needed, and used once."""
+    return run.data.get("loader") == "online"
+
+
 def _is_streamed(run: Run, path: Path) -> bool:
     """Whether the training set stays in its file: the same answer on every process."""
     if run.data.get("loader", "auto") != "auto":
-        return run.data["loader"] == "stream"
+        return run.data["loader"] != "resident"
     metadata = read_metadata(path)
     channels = sum(len(metadata.channels(field_map)) for field_map in _maps(run, path))
     return not fits(4 * metadata.samples * math.prod(metadata.shape) * channels)
@@ -311,7 +323,7 @@ def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normali
     """Normalisers of inputs and targets, fitted on the training set; identities where switched off.
 
     Raises:
-        ValueError: for a pixel-wise normaliser of a streamed set.
+        ValueError: for a pixel-wise normaliser of a set that is not in memory.
     """
     modes = run.data.get("normalize_inputs"), run.data.get("normalize_targets")
     result = []
@@ -323,16 +335,21 @@ def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normali
             result.append(Normalizer.fit(getattr(train.samples, side), pixelwise=mode == "pixel"))
         elif mode == "pixel":
             raise ValueError(
-                f"data.normalize_{name}: got pixel for a streamed set, wanted channel, or data.loader=resident"
+                f"data.normalize_{name}: got pixel for a set that is not in memory, wanted channel, or "
+                "data.loader=resident"
             )
         else:
             result.append(Normalizer.from_metadata(train.metadata, field_map))
     return tuple(result)
 
 
-def build_loader(run: Run, train: TrainingSet, mesh: Mesh) -> ResidentLoader | StreamLoader:
-    """Batches of the training set: from the devices' memory, or from the file."""
+def build_loader(run: Run, train: TrainingSet, mesh: Mesh) -> ResidentLoader | StreamLoader | OnlineLoader:
+    """Batches of the training set: from the devices' memory, from the file, or made on the way."""
     batch_size = run.data["batch_size"]
+    if is_online(run):
+        generator, split = build_splits(run)["train"]
+        assert isinstance(generator, Generator)
+        return OnlineLoader(generator, split, batch_size, train.inputs, train.targets, mesh=mesh)
     if train.samples is not None:
         return ResidentLoader(train.samples, batch_size, run.seed, mesh)
     return StreamLoader(train.path, batch_size, run.seed, train.inputs, train.targets, mesh=mesh)

@@ -37,8 +37,10 @@ def check_components(run: Run) -> None:
     stages = build.build_stages(run, operator, shape, generator.grid_type == "periodic")
     _check_loss(run, operator, problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets")), stages)
     _check_optimizer(run)
-    if run.data.get("loader", "auto") not in ("auto", "resident", "stream"):
-        raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident or stream")
+    if run.data.get("loader", "auto") not in ("auto", "resident", "stream", "online"):
+        raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident, stream or online")
+    if build.is_online(run) and run.data.get("source") is not None:
+        raise ValueError("data.loader: got online for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
     tests = set()
     for name, (_, split) in splits.items():

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from data.loader import place
+from data.placement import place
 from data.source import Samples
 
 from .metrics import Metric

@@ -228,7 +228,7 @@ def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mes
     """The `train` function of the loop, compiled ahead for resident data, and one line about the program."""
     if not loader.resident:
         step = jax.jit(update, donate_argnums=0)
-        return stream_train(step, loader.batches), "data is streamed: the step is compiled at the first batch"
+        return stream_train(step, loader.batches), "data come batch by batch: the step is compiled at the first one"
     begin = time.perf_counter()
     chunk = make_chunk(update, loader.fetch, settings.trainer.steps_per_dispatch, metrics)
     shape = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), state)

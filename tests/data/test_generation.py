@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from data import generation
+from data import generation, solving
 from data.errors import DataError
 from data.generation import ensure
 from data.schema import read_metadata
@@ -83,15 +83,15 @@ def test_bits_do_not_depend_on_the_cores(heat, split, files, tmp_path, monkeypat
     solve, working = generation._solve, []
     together = threading.Barrier(3)
 
-    def slow(program, split, shapes, count, start):
+    def slow(solver, split, start):
         working.append(start)
         if start < 12:
             together.wait(timeout=60)  # passes only where three rounds are at work at a time
             time.sleep(0.2 - start / 60)
-        return solve(program, split, shapes, count, start)
+        return solve(solver, split, start)
 
     monkeypatch.setattr(generation, "_solve", slow)
-    monkeypatch.setattr(generation, "_threads", lambda platform: 3)
+    monkeypatch.setattr(solving, "_threads", lambda platform: 3)
     again = ensure(heat, split, tmp_path, devices=jax.devices()[:1])
     assert sorted(working) == [0, 4, 8, 12, 16, 20]
     assert all(again[shape].read_bytes() == files[shape].read_bytes() for shape in files)
@@ -101,12 +101,12 @@ def test_a_failed_round_keeps_those_before_it(heat, split, files, tmp_path, monk
     """By three threads; nothing runs on after the error."""
     solve = generation._solve
 
-    def failing(program, split, shapes, count, start):
+    def failing(solver, split, start):
         if start == 8:
             raise MemoryError
-        return solve(program, split, shapes, count, start)
+        return solve(solver, split, start)
 
-    monkeypatch.setattr(generation, "_threads", lambda platform: 3)
+    monkeypatch.setattr(solving, "_threads", lambda platform: 3)
     before = threading.active_count()
     with monkeypatch.context() as broken, pytest.raises(MemoryError):
         broken.setattr(generation, "_solve", failing)
@@ -131,11 +131,11 @@ def test_interrupted_and_continued(heat, split, files, tmp_path, monkeypatch):
     """Interrupted after every round, continued on another number of devices: the same bytes."""
     solve, starts, rounds = generation._solve, [], 1
 
-    def few_rounds(program, split, shapes, count, start):
+    def few_rounds(solver, split, start):
         if len(starts) == rounds:
             raise KeyboardInterrupt
         starts.append(start)
-        return solve(program, split, shapes, count, start)
+        return solve(solver, split, start)
 
     monkeypatch.setattr(generation, "_solve", few_rounds)
     for devices in (1, 2, 1):
@@ -236,14 +236,14 @@ def test_a_tpu_leaves_solving_to_the_cpu(monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda backend=None: found[backend])
     for backend, wanted in (("cpu", None), ("gpu", None), ("tpu", "cpu")):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        assert generation.solving_devices() == found[wanted]
+        assert solving.solving_devices() == found[wanted]
 
     def absent(backend=None):
         raise RuntimeError("Unknown backend cpu")
 
     monkeypatch.setattr(jax, "local_devices", absent)
     with pytest.raises(DataError, match=r"got a TPU alone.*Unknown backend cpu.*JAX_PLATFORMS=tpu,cpu"):
-        generation.solving_devices()
+        solving.solving_devices()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,4 +271,4 @@ def test_constants_are_made_on_the_solving_devices(tmp_path):
     [(64**2, "cpu", 4), (512**2, "cpu", 1), (64**2, "gpu", 256), (256**2, "tpu", 64), (4096**2, "gpu", 1)],
 )
 def test_batch_size(points, platform, size):
-    assert generation.batch_size(points, platform) == size
+    assert solving.batch_size(points, platform) == size

@@ -17,26 +17,29 @@ from jax.sharding import AxisType
 from data.generation import ensure
 from data import loader
 from data.loader import ResidentLoader
+from data.online import OnlineLoader
 from data.source import load
 from data.splits import SplitSpec
 from data.stream import StreamLoader
 from data.synthetic import HeatFlow
 
-path = ensure(HeatFlow((12, 10), num_modes=3), SplitSpec("train", 22, 7, ((12, 10),)), root)[12, 10]
+heat, split = HeatFlow((12, 10), num_modes=3), SplitSpec("train", 22, 7, ((12, 10),))
+path = ensure(heat, split, root)[12, 10]
 samples = load(path)
 mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
 
-def check(batch, step):
-    rows = np.asarray(stream.indices(step))
+def check(batch, rows):
     for u, whole in zip(batch, (samples.x, samples.y)):
         assert len(u.addressable_shards) == 2
         assert all(np.array_equal(shard.data, whole[rows][shard.index]) for shard in u.addressable_shards)
 
 stream = StreamLoader(path, 4, 5, mesh=mesh)
-check(next(stream.batches(13)), 13)
+check(next(stream.batches(13)), stream.indices(13))
 for replicated in (True, False):
     resident = ResidentLoader(samples, 4, 5, mesh, replicated=replicated)
-    check(jax.jit(resident.fetch)(resident.data(13), 13), 13)
+    check(jax.jit(resident.fetch)(resident.data(13), 13), resident.indices(13))
+online = OnlineLoader(heat, split, 4, mesh=mesh)
+check(next(online.batches(3)), online.indices(3))
 
 # One host with half the memory decides for both.
 loader._memory = lambda mesh: 2 ** (30 - int(process))

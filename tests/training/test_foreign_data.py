@@ -126,6 +126,7 @@ def test_a_node_grid_takes_differences_over_its_spacing(tmp_path):
         (["data.splits.train.paths=[{path}]", "data.source=fno"], r"source: got 'fno', wanted one of .*fno_mat\?"),
         (["data.splits.train.paths=[{path}]", "+data.options.dt=1"], r"options: got \['dt'\], wanted some of extent"),
         (["data.splits.train.paths=[{path}]", "operator.n_modes=[4]"], r"got 1 space axes, wanted 2 as in the data"),
+        (["data.splits.train.paths=[{path}]", "data.loader=online"], r"data\.loader: got online for files of others"),
         (["data.splits.train.paths=[{path}]", "loss=pino"], r"wanted states of an autonomous flow"),
     ],
 )

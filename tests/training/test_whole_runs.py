@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,23 @@ def test_terminated_and_resumed_is_bitwise_the_same(place, averaged):
     assert rows(directory) == rows(averaged)
     assert final_digests(directory) == final_digests(averaged)
     assert result(directory) == result(averaged)
+
+
+def test_fresh_samples_go_on_where_a_run_stopped(place, streamed):
+    """A run that loses its last checkpoints makes the same samples again; they are not those of another order."""
+    options = ("data.loader=online", "checkpoint.keep_latest=3", *SMALL)
+    train(place, "run_id=online", *options)
+    directory = place / "outputs" / "online"
+    whole, digests = rows(directory), final_digests(directory)
+    assert losses(directory)[0] != losses(streamed)[0]
+    steps = saved_steps(directory / "checkpoints")
+    assert len(steps) == 3
+    for step in steps[1:]:
+        for path in (directory / "checkpoints").glob(f"*{step}*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert saved_steps(directory / "checkpoints") == steps[:1]
+    train(place, "run_id=online", *options)
+    assert rows(directory) == whole and final_digests(directory) == digests
 
 
 @contextmanager
