@@ -56,7 +56,7 @@ def test_matlab_files_smoke_end_to_end(tmp_path):
     config = (tmp_path / "smoke" / "config.yaml").read_text()
     assert "pde: {}" in config  # the experiment's equation has no part in this run
     # Another resolution is another file; the operator alone needs no files at all.
-    assert np.isfinite(evaluate(Evaluation(run=str(tmp_path / "smoke"), devices=1))["test/rel_l2"])
+    assert np.isfinite(evaluate(Evaluation(run=str(tmp_path / "smoke"), devices=1, split="valid"))["valid/rel_l2"])
     with pytest.raises(ValueError, match="resolution: got one for files of others"):
         evaluate(Evaluation(run=str(tmp_path / "smoke"), devices=1, resolution=32))
     for path in tmp_path.glob("*.mat"):
@@ -76,7 +76,7 @@ def test_a_bounded_one_dimensional_set_streams(tmp_path):
         composed(
             tmp_path, "experiment=burgers_fno", "data.source=pdebench", "operator.n_modes=[8]", "run_id=cfd",
             *split("train", str(path), 0, 6), *split("test", str(path), 6, 8), "data.stride=2", "data.loader=stream",
-            f"data.inputs={maps[0]}", f"data.targets={maps[1]}", "data.batch_size=3", "trainer.epochs=1", "loss=h1",
+            f"data.inputs={maps[0]}", f"data.targets={maps[1]}", "data.batch_size=3", "trainer.epochs=1",
         )
     )  # fmt: skip
     result = json.loads((tmp_path / "cfd" / "result.json").read_text())
