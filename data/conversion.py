@@ -109,6 +109,10 @@ def _joined(moments: Mapping[tuple[str, int], Moments]) -> dict[str, FieldStats]
 
 def _write_source(file: h5py.File, collection: Collection) -> None:
     found = [digest(collection.reader, path) for path in collection.files]
+    reader = collection.reader
+    options = {name: value for name, value in vars(reader).items() if value is not None}
+    made = {"source": reader.source, "options": options, "selection": collection.selection.described()}
+    file.create_group("source").attrs["made"] = json.dumps(made)
     file["source/names"] = [path.name for path in collection.files]
     file["source/bytes"] = [size for size, _ in found]
     file["source/sha256"] = [text for _, text in found]
@@ -127,12 +131,11 @@ def _check_finite(values: np.ndarray, collection: Collection, name: str, start: 
 
 def _metadata(collection: Collection, path: Path, key: str) -> Metadata:
     reader, box = collection.reader, collection.box
-    options = {name: value for name, value in vars(reader).items() if value is not None}
     return Metadata(
         path=path,
         equation=collection.equation,
         parameters=collection.parameters,
-        generator={"source": reader.source, "options": options, "selection": collection.selection.described()},
+        generator={},
         revision=revision(),
         seed=0,
         compute_dtype="unknown",

@@ -31,8 +31,8 @@ class Metadata:
         path: the file it was read from.
         equation: name of the equation and task.
         parameters: physical parameters, name to number or text with its unit.
-        generator: class path under `_target_` and every argument; `data.instantiate.instantiate` rebuilds it. Of a
-            converted set its `source` and `options`.
+        generator: class path under `_target_` and every argument; `data.instantiate.instantiate` rebuilds it. Empty
+            where the file was not generated.
         revision: revision of the code that wrote the file.
         seed: seed of the split; sample i is made from `fold_in(key(seed), i)`.
         compute_dtype: precision of the solver.

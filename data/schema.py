@@ -9,7 +9,7 @@
                         times, unit, description
     /params/<name>      scalar per physical parameter
     /stats/<name>/      float64 (t,): mean, std (unbiased), min, max over samples and points
-    /source/            of a converted set: names, bytes and sha256 of the files it was made from
+    /source/            of a converted set: names, bytes and sha256 of the files it was made from; attribute made*
 
 Names of root attributes follow The Well's where it has them.
 """

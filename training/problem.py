@@ -64,8 +64,7 @@ def problem_of_file(metadata: Metadata, inputs: FieldMap, targets: FieldMap, all
         return instantiate(metadata.generator, allow=allow, where=str(metadata.path))
 
     fields = (tuple(name for name, _ in metadata.channels(field_map)) for field_map in (inputs, targets))
-    # A converted set has a source in the place of a generator.
-    known = generator if "_target_" in metadata.generator else None
+    known = generator if metadata.generator else None
     return Problem(
         metadata.equation, metadata.parameters, metadata.box.span, metadata.periodic, *fields, generator=known
     )

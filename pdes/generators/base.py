@@ -81,6 +81,14 @@ class Generator(abc.ABC):
         del grid
         return None
 
+    def solve(self, given: Mapping[str, Float[Array, "t ..."]], grid: Grid) -> dict[str, Float[Array, "t ..."]] | None:
+        """The targets that follow from input fields on any grid of the box; None where `flow` says it or nothing does.
+
+        On a grid coarser than that of the generator they are as wrong as it is coarse.
+        """
+        del given, grid
+        return None
+
     @property
     def max_shape(self) -> tuple[int, ...]:
         """The largest grid that the solution fills: on a finer one its highest modes would be zeros."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar
 
@@ -111,6 +112,10 @@ class DarcyFlow(Generator):
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Permeability and pressure, each [1, x, y]."""
         interface = neumann_random_field(key, self.grid, self.covariance)
-        permeability = jnp.where(interface >= 0, self.high, self.low)
-        pressure = solve_darcy(permeability, jnp.ones_like(permeability), self.grid, self.tolerance)
-        return {"permeability": permeability[None], "pressure": pressure[None]}
+        permeability = jnp.where(interface >= 0, self.high, self.low)[None]
+        return {"permeability": permeability, **self.solve({"permeability": permeability}, self.grid)}
+
+    def solve(self, given: Mapping[str, Float[Array, "t ..."]], grid: Grid) -> dict[str, Float[Array, "t ..."]]:
+        """The pressure behind a permeability [1, x, y] of the cells of a grid."""
+        permeability = given["permeability"][0]
+        return {"pressure": solve_darcy(permeability, jnp.ones_like(permeability), grid, self.tolerance)[None]}

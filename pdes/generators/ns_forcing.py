@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar
 
@@ -107,10 +108,14 @@ class NavierStokesForcing(Generator):
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Forcing and final vorticity, each [1, x, y]."""
-        grid = self.grid
-        forcing = gaussian_random_field(key, grid, self.covariance)
+        forcing = gaussian_random_field(key, self.grid, self.covariance)[None]
+        return {"forcing": forcing, **self.solve({"forcing": forcing}, self.grid)}
+
+    def solve(self, given: Mapping[str, Float[Array, "t ..."]], grid: Grid) -> dict[str, Float[Array, "t ..."]]:
+        """The vorticity at T that a forcing [1, x, y] stirs up from rest."""
+        forcing = given["forcing"][0]
         equation = NavierStokes(grid, 1 / self.reynolds, forcing=forcing)
         step = etdrk4(equation, self.final_time / self.steps)
         rest = equation.to_spectral(jnp.zeros_like(forcing))
         final = rollout(step, rest, n_outputs=1, inner_steps=self.steps)[0]
-        return {"forcing": forcing[None], "vorticity": equation.to_physical(final)[None]}
+        return {"vorticity": equation.to_physical(final)[None]}

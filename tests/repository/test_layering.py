@@ -27,6 +27,7 @@ ROOMS = {
         "training/convert.py",
         "training/evaluate.py",
         "data/generate.py",
+        "data/verify.py",
         "train.py",
     ),
     "torch": ("benchmarks/", "training/convert.py"),
