@@ -13,17 +13,16 @@ from .errors import DataError
 def main(cfg: DictConfig) -> None:
     """Makes every file of a data config that is not there yet, and prints where all of them are."""
     # JAX starts inside the task: --help, --cfg job and completion answer at once.
-    from .generation import ensure
-    from .splits import plan
+    from .sets import ensure_set, plan_sets
 
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     try:
-        planned = plan(plain["pde"], plain["data"], plain["allow"])
+        planned = plan_sets(plain["pde"], plain["data"], plain["allow"])
     except (ValueError, ImportError) as error:  # a bad config, or a generator that refuses its arguments
         sys.exit(f"error: {error}")
     try:
-        for generator, split in planned.values():
-            for path in ensure(generator, split, plain["data"].get("root")).values():
+        for maker, split in planned.values():
+            for path in ensure_set(maker, split, plain["data"].get("root")).values():
                 print(path, flush=True)
     except (DataError, OSError, FloatingPointError) as error:  # StorageError is an OSError
         sys.exit(f"error: {error}")

@@ -8,6 +8,7 @@ from typing import Any
 from pdes.generators import FieldInfo
 
 from .errors import DataError
+from .points import Box
 
 FieldMap = Mapping[str, Sequence[int]]
 
@@ -30,7 +31,8 @@ class Metadata:
         path: the file it was read from.
         equation: name of the equation and task.
         parameters: physical parameters, name to number or text with its unit.
-        generator: class path under `_target_` and every argument; `data.instantiate.instantiate` rebuilds it.
+        generator: class path under `_target_` and every argument; `data.instantiate.instantiate` rebuilds it. Empty
+            where the file was not generated.
         revision: revision of the code that wrote the file.
         seed: seed of the split; sample i is made from `fold_in(key(seed), i)`.
         compute_dtype: precision of the solver.
@@ -38,13 +40,14 @@ class Metadata:
         samples: number of trajectories.
         shape: points per axis.
         extent: side lengths, in the length unit of the equation.
-        grid_type: "periodic" (points i L / N) or "cell" (cell centres).
+        grid_type: "periodic" (points i L / N), "cell" (cell centres) or "node" (both ends are points).
         fields: what is stored.
         stats: moments per field.
         inputs: default input channels, field to time indices.
         targets: default target channels.
         content_key: hash of everything the content depends on.
         generator_version: of the code that solved for the samples, see `pdes.generators.Generator`.
+        origin: corner of the box with the smallest coordinates; zeros where empty.
     """
 
     path: Path
@@ -65,6 +68,12 @@ class Metadata:
     targets: FieldMap
     content_key: str
     generator_version: int = 1
+    origin: tuple[float, ...] = ()
+
+    @property
+    def box(self) -> Box:
+        """Where the points are."""
+        return Box(self.shape, self.extent, self.origin or (0.0,) * self.ndim, self.grid_type)
 
     @property
     def ndim(self) -> int:

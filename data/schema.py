@@ -2,18 +2,21 @@
 
     /                   attributes: schema, schema_version, dataset_name, n_trajectories, n_spatial_dims, grid_type,
                         extent, equation, parameters*, generator*, generator_version, revision, seed,
-                        compute_dtype, split, inputs*, targets*, content_key   (* JSON text)
+                        compute_dtype, split, inputs*, targets*, content_key   (* JSON text); origin where not zero
     /grid/x y z         float64 (n,)        coordinates of the points
     /grid/t             float64 (times,)    every time at which some field is stored
-    /fields/<name>      float32 (trajectory, t, x[, y[, z]]), one sample per chunk; attributes times, unit, description
+    /fields/<name>      float32 (trajectory, t, x[, y[, z]]), a chunk per sample, of large samples per time; attributes
+                        times, unit, description
     /params/<name>      scalar per physical parameter
     /stats/<name>/      float64 (t,): mean, std (unbiased), min, max over samples and points
+    /source/            of a converted set: names, bytes and sha256 of the files it was made from; attribute made*
 
 Names of root attributes follow The Well's where it has them.
 """
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ ATTRIBUTES = (
     *("schema_version", "n_trajectories", "n_spatial_dims", "grid_type", "extent", "equation", "parameters"),
     *("generator", "revision", "seed", "compute_dtype", "split", "inputs", "targets", "content_key"),
 )
+_CHUNK_BYTES = 8 * 2**20
 _AGAIN = "delete it and run `python -m data.generate` again, or point to the right file"
 
 
@@ -51,19 +55,25 @@ def write_header(file: h5py.File, metadata: Metadata) -> None:
         **{name: getattr(metadata, name) for name in same},
         **as_json,
     )
-    half = 0.5 if metadata.grid_type == "cell" else 0.0
-    for name, n, length in zip(AXES, metadata.shape, metadata.extent, strict=False):
-        file[f"grid/{name}"] = (np.arange(n) + half) * length / n
+    if any(metadata.origin):
+        file.attrs["origin"] = metadata.origin
+    for name, points in zip(AXES, metadata.box.coordinates, strict=False):
+        file[f"grid/{name}"] = points
     file["grid/t"] = sorted({time for field in metadata.fields.values() for time in field.times})
     for name, value in metadata.parameters.items():
         file[f"params/{name}"] = value
     for name, field in metadata.fields.items():
         shape = (metadata.samples, len(field.times), *metadata.shape)
         # A checksum per chunk: a flipped byte would otherwise load as a wrong number.
-        data = file.create_dataset(f"fields/{name}", shape, np.float32, chunks=(1, *shape[1:]), fletcher32=True)
+        data = file.create_dataset(f"fields/{name}", shape, np.float32, chunks=_chunk(shape), fletcher32=True)
         data.attrs.update(times=field.times, unit=field.unit, description=field.description)
         for axis, label in enumerate(("trajectory", "t", *AXES[: metadata.ndim])):
             data.dims[axis].label = label
+
+
+def _chunk(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """What is read at once: a sample, or one time of it where that is large."""
+    return (1, *shape[1:]) if 4 * math.prod(shape[1:]) <= _CHUNK_BYTES else (1, 1, *shape[2:])
 
 
 def read_metadata(path: str | Path) -> Metadata:
@@ -130,7 +140,7 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
     if attributes.get("schema") != SCHEMA:
         raise DataError(
             f"{path}: got an HDF5 file of another layout (root holds {sorted(file)[:8]}, attributes "
-            f"{sorted(attributes)[:8]}), wanted schema {SCHEMA!r} v{VERSION}; convert it with a reader of data.readers"
+            f"{sorted(attributes)[:8]}), wanted schema {SCHEMA!r} v{VERSION}; convert it: `python -m data.convert`"
         )
     if attributes.get("schema_version") != VERSION:
         raise DataError(
@@ -158,6 +168,7 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
         content_key=str(attributes["content_key"]),
         # Absent in files made before versions were counted.
         generator_version=int(attributes.get("generator_version", 1)),
+        origin=tuple(float(start) for start in attributes.get("origin", ())),
         **maps,
     )
     _check_fields(file, metadata)

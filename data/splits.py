@@ -76,7 +76,7 @@ def plan(
         raise DataError(f"pde: got {pde!r}, wanted a generator, such as {{_target_: data.synthetic.HeatFlow}}")
     if not isinstance(data, Mapping):
         raise DataError(f"data: got {data!r}, wanted {{splits: ..}} and what else a data config says")
-    _check_keys(data)
+    check_keys(data)
     splits = {name: values for name, values in (data.get("splits") or {}).items() if values is not None}
     if not splits:
         raise DataError("data.splits: got none, wanted at least one, such as {train: {samples: 100, seed: 0, ...}}")
@@ -110,11 +110,17 @@ def plan(
     return result
 
 
-def _check_keys(data: Mapping[str, Any]) -> None:
-    for key in sorted(set(data) - set(_KEYS)):
-        nearest = difflib.get_close_matches(str(key), _KEYS, n=1)
+def check_keys(data: Mapping[str, Any], more: Sequence[str] = ()) -> None:
+    """Refuses a data config with keys beyond those of every one and some more, or with values of a wrong type.
+
+    Raises:
+        DataError: names the key, and the one that may have been meant.
+    """
+    known = (*_KEYS, *more)
+    for key in sorted(set(data) - set(known)):
+        nearest = difflib.get_close_matches(str(key), known, n=1)
         meant = f"; did you mean data.{nearest[0]}?" if nearest else ""
-        raise DataError(f"data: got unknown key {key!r}, wanted some of {', '.join(_KEYS)}{meant}")
+        raise DataError(f"data: got unknown key {key!r}, wanted some of {', '.join(known)}{meant}")
     if not isinstance(data.get("splits") or {}, Mapping):
         raise DataError(f"data.splits: got {data['splits']!r}, wanted a split by name, such as {{train: {{..}}}}")
     root = data.get("root")

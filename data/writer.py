@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from .errors import StorageError
-from .metadata import Metadata
+from .metadata import FieldStats, Metadata
 from .moments import Moments
 from .schema import dataset, write_header
 
@@ -76,20 +76,10 @@ class SampleLog:
         Raises:
             StorageError: on a full disk; the log stays and a second call continues from it.
         """
-        temporary = self.path.with_name(self.path.name + ".tmp")
         needed = self.samples * (self.sample_bytes + 128) + 2**16  # chunk index and header included
-        # Before HDF5 starts: after a failed write at its own close it may take the process down.
-        prepare_folder(self.target.parent, needed)
-        try:
-            with explain_full_disk(self.target, needed):
-                with h5py.File(temporary, "w") as file:
-                    write_header(file, metadata)
-                    self._copy(file)
-                _sync(temporary)
-                os.replace(temporary, self.target)
-                _sync(self.target.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(self.target, needed) as file:
+            write_header(file, metadata)
+            self._copy(file)
         self.path.unlink()
 
     def _copy(self, file: h5py.File) -> None:
@@ -100,9 +90,7 @@ class SampleLog:
             for name in self.shapes:
                 dataset(file, f"fields/{name}")[start : start + len(records)] = records[name]
                 moments[name].update(records[name])
-        for name, moment in moments.items():
-            for statistic, values in vars(moment.stats()).items():
-                file[f"stats/{name}/{statistic}"] = values
+        write_stats(file, {name: moment.stats() for name, moment in moments.items()})
 
     def _sound_records(self) -> int:
         if not self.path.exists():
@@ -120,6 +108,38 @@ class SampleLog:
 
     def _checksum(self, record: np.void) -> int:
         return zlib.crc32(record.tobytes()[: -np.dtype("<u4").itemsize])
+
+
+def write_stats(file: h5py.File, stats: Mapping[str, FieldStats]) -> None:
+    """The statistics of every field."""
+    for name, found in stats.items():
+        for statistic, values in vars(found).items():
+            file[f"stats/{name}/{statistic}"] = values
+
+
+@contextlib.contextmanager
+def whole_file(target: Path, needed: int) -> Iterator[h5py.File]:
+    """An HDF5 file to write to, under a temporary name; it becomes `target` at the end, or nothing is left.
+
+    Args:
+        target: the file to make, in a folder that is made where it lacks.
+        needed: bytes that it will take.
+
+    Raises:
+        StorageError: for a folder that cannot be written, or a full disk.
+    """
+    temporary = target.with_name(target.name + ".tmp")
+    # Before HDF5 starts: after a failed write at its own close it may take the process down.
+    prepare_folder(target.parent, needed)
+    try:
+        with explain_full_disk(target, needed):
+            with h5py.File(temporary, "w") as file:
+                yield file
+            _sync(temporary)
+            os.replace(temporary, target)
+            _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def log_path(path: Path) -> Path:

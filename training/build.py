@@ -14,17 +14,18 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh
 
-from data.generation import ensure
 from data.instantiate import find, instantiate
 from data.loader import ResidentLoader, fits
 from data.metadata import FieldMap, Metadata
 from data.normalizer import Normalizer
 from data.online import OnlineLoader
 from data.schema import read_metadata
+from data.sets import Maker, ensure_set, plan_sets
 from data.source import Samples, load
-from data.splits import SplitSpec, plan
+from data.splits import SplitSpec
 from data.stream import StreamLoader
 from operators.base import Operator
+from pdes.generators import Generator
 
 from .component import named, refuse_keys
 from .config import Run
@@ -74,24 +75,25 @@ def for_devices(run: Run, devices: int) -> Run:
     build_splits(run)
     data = copy.deepcopy(run.data)
     data["batch_size"] *= devices
-    data["splits"]["train"]["samples"] *= devices
+    if data["splits"]["train"].get("samples"):  # all samples of a file are all there are
+        data["splits"]["train"]["samples"] *= devices
     return dataclasses.replace(run, data=data)
 
 
-def build_splits(run: Run) -> dict[str, tuple[Any, SplitSpec]]:
-    """Generator and split of every named set.
+def build_splits(run: Run) -> dict[str, tuple[Maker, SplitSpec]]:
+    """What makes every named set, a generator or files of others, and its size.
 
     Raises:
         ValueError: where none is named train.
     """
-    splits = plan(run.pde, run.data, run.allow)
+    splits = plan_sets(run.pde, run.data, run.allow)
     if "train" not in splits:
         raise ValueError(f"data.splits: got {sorted(splits)}, wanted one named train")
     return splits
 
 
 def build_datasets(run: Run) -> Datasets:
-    """Find or generate every split of the config and read it.
+    """Find, generate or convert every split of the config and read it.
 
     The sets that are neither `train` nor `valid` are test sets; one at another resolution than the training set is
     named after it, such as `test_128x128`. Where training samples are made on the way, the training file holds the
@@ -99,10 +101,10 @@ def build_datasets(run: Run) -> Datasets:
     """
     splits = build_splits(run)
     if is_online(run):
-        generator, split = splits["train"]
-        splits["train"] = generator, dataclasses.replace(split, samples=min(split.samples, STATISTICS))
+        maker, split = splits["train"]
+        splits["train"] = maker, dataclasses.replace(split, samples=min(split.samples, STATISTICS))
     root = run.data.get("root")
-    files = together(lambda: {name: ensure(*planned, root) for name, planned in splits.items()})
+    files = together(lambda: {name: ensure_set(*planned, root) for name, planned in splits.items()})
     streamed = _is_streamed(run, next(iter(files["train"].values())))
     return together(lambda: _read_datasets(run, files, streamed))
 
@@ -151,12 +153,14 @@ def test_name(split: str, shape: tuple[int, ...], trained_on: tuple[int, ...]) -
     return split if shape == trained_on else f"{split}_{'x'.join(map(str, shape))}"
 
 
-def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) -> Callable[[jax.Array], Operator]:
+def build_operator(
+    run: Run, shape: tuple[int, ...] | None, channels: tuple[int, int]
+) -> Callable[[jax.Array], Operator]:
     """The function from a random key to the operator; the dataset sets its channels, the seed its weights.
 
     Args:
         run: settings.
-        shape: training grid.
+        shape: training grid; None where it has been trained on one already.
         channels: of inputs and of targets.
 
     Raises:
@@ -175,9 +179,10 @@ def build_operator(run: Run, shape: tuple[int, ...], channels: tuple[int, int]) 
 
     with named("operator", run.operator):
         abstract = nnx.eval_shape(create, jax.random.key(0))
-    if abstract.ndim != len(shape):
+    if shape is not None and abstract.ndim != len(shape):
         raise ValueError(f"operator: got {abstract.ndim} space axes, wanted {len(shape)} as in the data; set n_modes")
-    abstract.check_grid(shape)
+    if shape is not None:
+        abstract.check_grid(shape)
     if max(run.mesh.patches, default=1) > 1:
         patches = getattr(abstract, "patches", None)
         if patches is None:
@@ -342,7 +347,9 @@ def build_loader(run: Run, train: TrainingSet, mesh: Mesh) -> ResidentLoader | S
     """Batches of the training set: from the devices' memory, from the file, or made on the way."""
     batch_size = run.data["batch_size"]
     if is_online(run):
-        return OnlineLoader(*build_splits(run)["train"], batch_size, train.inputs, train.targets, mesh=mesh)
+        generator, split = build_splits(run)["train"]
+        assert isinstance(generator, Generator)
+        return OnlineLoader(generator, split, batch_size, train.inputs, train.targets, mesh=mesh)
     if train.samples is not None:
         return ResidentLoader(train.samples, batch_size, run.seed, mesh)
     return StreamLoader(train.path, batch_size, run.seed, train.inputs, train.targets, mesh=mesh)

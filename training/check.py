@@ -27,7 +27,7 @@ def check_components(run: Run) -> None:
         ValueError: names the group, what was got and what its constructor takes.
     """
     for group in ("operator", "pde", "data", "loss", "optimizer"):
-        if not getattr(run, group):
+        if not getattr(run, group) and not (group == "pde" and run.data.get("source") is not None):
             raise ValueError(f"{group}: got nothing, wanted one: choose {group}=<name> on the command line")
     splits = build.build_splits(run)
     generator, split = splits["train"]
@@ -39,6 +39,8 @@ def check_components(run: Run) -> None:
     _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream", "online"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident, stream or online")
+    if build.is_online(run) and run.data.get("source") is not None:
+        raise ValueError("data.loader: got online for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
     tests = set()
     for name, (_, split) in splits.items():

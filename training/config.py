@@ -191,6 +191,8 @@ def parse(cfg: DictConfig) -> tuple[Run, dict[str, Any]]:
     plain = {str(key): value for key, value in tree.items() if key != "hydra"}
     settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Run), plain))
     assert isinstance(settings, Run)
+    if settings.data.get("source") is not None:
+        settings.pde = {}  # nothing is solved: an experiment's equation has no part in the run
     # The defaults of the schema belong in the record of the run.
     plain = {name: value for name, value in dataclasses.asdict(settings).items()}
     settings.run_id = plain["run_id"] = settings.run_id or f"{settings.name}-{content_key(plain)}"

@@ -116,7 +116,7 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     inputs, targets = directory.read_normalizers(folder)
     evaluator = Evaluator(
         lambda values, x: targets.decode(weights.model_of(*values, evaluate=True)(inputs.encode(x))),
-        standard_metrics(first.metadata.extent, first.metadata.periodic),
+        standard_metrics(first.metadata.box.span, first.metadata.periodic),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
@@ -129,7 +129,8 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
 
 def _read_sets(settings: Evaluation, run: Run):
     """The sets to measure by name, found or generated."""
-    from data.generation import ensure
+    from data.foreign import Foreign
+    from data.sets import ensure_set
 
     from . import build
 
@@ -141,17 +142,19 @@ def _read_sets(settings: Evaluation, run: Run):
             raise ValueError(f"split: got {settings.split!r}, wanted one of {sorted(named)}")
     if not chosen:
         raise ValueError(f"run: got data without a test split ({sorted(named)}), wanted one; choose split=valid")
+    if run.data.get("source") is not None and (settings.resolution is not None or settings.generator):
+        raise ValueError("resolution: got one for files of others, wanted none: they have their own; see data.stride")
     for name in chosen:
         named[name]["generator"] = {**(named[name].get("generator") or {}), **settings.generator}
     splits = build.build_splits(run)
     trained_on = splits["train"][1].resolutions[0]
     sets = {}
     for name in chosen:
-        generator, split = splits[name]
-        if settings.resolution is not None:
-            shape = _shape(settings.resolution, generator, name)
+        maker, split = splits[name]
+        if settings.resolution is not None and not isinstance(maker, Foreign):
+            shape = _shape(settings.resolution, maker, name)
             split = type(split)(name, split.samples, split.seed, (shape,))
-        for shape, path in ensure(generator, split, run.data.get("root")).items():
+        for shape, path in ensure_set(maker, split, run.data.get("root")).items():
             sets[build.test_name(name, shape, trained_on)] = build.read(run, path)
     return sets
 

@@ -202,8 +202,8 @@ def _line_row(figure: Any, place: tuple[int, int], metadata: Metadata, content: 
     """Input | target with prediction | error, over x."""
     rows, row = place
     source, target, prediction = content[:3]
-    n, length = metadata.shape[0], metadata.extent[0]
-    x = (np.arange(n) + (0.5 if metadata.grid_type == "cell" else 0.0)) * length / n
+    length = metadata.extent[0]
+    x = metadata.box.coordinates[0] - metadata.box.origin[0]
     panels = (
         (content.source_label, "input", ((source, {"color": GREY}),)),
         (

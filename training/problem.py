@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from data.instantiate import instantiate
 from data.metadata import FieldMap, Metadata
+from data.sets import Maker
 from pdes.equations import Equation
 from pdes.generators import Generator
 from spectral.grid import Grid
@@ -63,18 +64,18 @@ def problem_of_file(metadata: Metadata, inputs: FieldMap, targets: FieldMap, all
         return instantiate(metadata.generator, allow=allow, where=str(metadata.path))
 
     fields = (tuple(name for name, _ in metadata.channels(field_map)) for field_map in (inputs, targets))
+    known = generator if metadata.generator else None
     return Problem(
-        metadata.equation, metadata.parameters, metadata.extent, metadata.periodic, *fields, generator=generator
+        metadata.equation, metadata.parameters, metadata.box.span, metadata.periodic, *fields, generator=known
     )
 
 
-def problem_of_generator(generator: Generator, inputs: FieldMap | None, targets: FieldMap | None) -> Problem:
-    """The problem that a generator's files will state; a field map of None is its own."""
+def problem_of_generator(maker: Maker, inputs: FieldMap | None, targets: FieldMap | None) -> Problem:
+    """The problem that the files of a generator will state, or those of others do; a field map of None is its own."""
     fields = (
         tuple(name for name, times in field_map.items() for _ in times)
-        for field_map in (inputs or generator.inputs, targets or generator.targets)
+        for field_map in (inputs or maker.inputs, targets or maker.targets)
     )
-    periodic = generator.grid_type == "periodic"
-    return Problem(
-        generator.name, generator.parameters(), generator.grid.extent, periodic, *fields, generator=lambda: generator
-    )
+    periodic = maker.grid_type == "periodic"
+    known = (lambda: maker) if isinstance(maker, Generator) else None
+    return Problem(maker.name, maker.parameters(), maker.grid.extent, periodic, *fields, generator=known)

@@ -105,8 +105,7 @@ def restore_weights(run: Run, folder: Path, which: str, mesh: Mesh) -> Weights:
     if which not in ("latest", "best"):
         raise ValueError(f"which: got {which!r}, wanted latest or best")
     channels = [normalizer.mean.shape[-1] for normalizer in directory.read_normalizers(folder)]
-    shape = build.build_splits(run)["train"][1].resolutions[0]
-    operator = nnx.eval_shape(build.build_operator(run, shape, (channels[0], channels[1])), jax.random.key(0))
+    operator = nnx.eval_shape(build.build_operator(run, None, (channels[0], channels[1])), jax.random.key(0))
     model_of, shapes = split_operator(operator)
     name = "params" if run.trainer.ema_decay is None else "ema"
     template = jax.tree.map(
