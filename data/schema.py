@@ -27,7 +27,9 @@ import numpy as np
 from pdes.generators import FieldInfo
 
 from .errors import DataError
+from .guard import check_numbers, inside
 from .metadata import FieldStats, Metadata
+from .points import GRID_TYPES
 
 SCHEMA = "spectral-operators"
 VERSION = 1
@@ -117,19 +119,20 @@ def dataset(file: h5py.File | h5py.Group, name: str) -> h5py.Dataset:
     """A dataset of an open file.
 
     Raises:
-        DataError: where there is none of that name.
+        DataError: where there is none of that name, or one that `guard` refuses.
     """
-    found = file.get(name)
+    found = inside(file, name)
     if not isinstance(found, h5py.Dataset):
         raise DataError(
             f"{file.file.filename}: got {'a group' if found is not None else 'nothing'} at {file.name}/{name}, wanted "
             f"a dataset; {_AGAIN}"
         )
+    check_numbers(found)
     return found
 
 
 def _group(file: h5py.File, name: str) -> h5py.Group:
-    found = file.get(name)
+    found = inside(file, name)
     if not isinstance(found, h5py.Group):
         raise DataError(f"{file.filename}: got no group /{name}, wanted it; {_AGAIN}")
     return found
@@ -150,9 +153,21 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
     lacking = [name for name in ATTRIBUTES if name not in attributes]
     if lacking:
         raise DataError(f"{path}: got a header without {lacking}, wanted a complete one; {_AGAIN}")
+    try:
+        metadata = _header(file, path, attributes)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: got a header of wrong types ({error}), wanted that of schema v1; {_AGAIN}") from error
+    _check_header(metadata)
+    _check_fields(file, metadata)
+    return metadata
+
+
+def _header(file: h5py.File, path: Path, attributes: dict[str, Any]) -> Metadata:
     maps = {name: _mapping(attributes[name], name, path) for name in ("parameters", "generator", "inputs", "targets")}
     fields, stats = _group(file, "fields"), _group(file, "stats")
-    metadata = Metadata(
+    return Metadata(
         path=path,
         equation=str(attributes["equation"]),
         revision=str(attributes["revision"]),
@@ -171,8 +186,17 @@ def _metadata(file: h5py.File, path: Path) -> Metadata:
         origin=tuple(float(start) for start in attributes.get("origin", ())),
         **maps,
     )
-    _check_fields(file, metadata)
-    return metadata
+
+
+def _check_header(metadata: Metadata) -> None:
+    sides = metadata.extent
+    sound = metadata.samples > 0 and metadata.grid_type in GRID_TYPES and len(sides) == metadata.ndim > 0
+    if not sound or not all(0 < side < math.inf for side in sides):
+        raise DataError(
+            f"{metadata.path}: got {metadata.samples} samples, {metadata.grid_type!r} points, sides {sides} of "
+            f"{metadata.ndim} axes, wanted samples, one of {', '.join(GRID_TYPES)}, and a positive side per axis; "
+            f"{_AGAIN}"
+        )
 
 
 def _mapping(text: Any, name: str, path: Path) -> dict[str, Any]:

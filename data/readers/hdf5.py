@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ..guard import check_numbers, inside
 from .reader import refuse
 
 
@@ -31,13 +32,14 @@ def member(group: h5py.Group, name: str) -> h5py.Dataset:
     """A dataset below a group.
 
     Raises:
-        DataError: where there is none of that name; lists what there is.
+        DataError: where there is none of that name, and lists what there is; for one that `data.guard` refuses.
     """
-    found = group.get(name)
+    found = inside(group, name)
     if not isinstance(found, h5py.Dataset):
         held = ", ".join(sorted(map(str, group))[:12])
         where = Path(group.file.filename)
         raise refuse(where, f"{group.name} with {held}", f"a dataset {name!r}", "choose the source that wrote it")
+    check_numbers(found)
     return found
 
 
@@ -47,7 +49,7 @@ def subgroup(group: h5py.Group, name: str) -> h5py.Group:
     Raises:
         DataError: where there is none of that name.
     """
-    found = group.get(name)
+    found = inside(group, name)
     if not isinstance(found, h5py.Group):
         held = ", ".join(sorted(map(str, group))[:12])
         where = Path(group.file.filename)

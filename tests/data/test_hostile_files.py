@@ -1,0 +1,136 @@
+"""Files that lead elsewhere or promise what they do not hold are refused, and nothing large is allocated for them."""
+
+import resource
+import tracemalloc
+
+import h5py
+import numpy as np
+import pytest
+
+from data.errors import DataError
+from data.guard import inside
+from data.readers.hdf5 import member
+from data.source import load
+
+FIELD = "fields/temperature"
+
+
+def moved(file: h5py.File, name: str, link) -> None:
+    """The member of that name is now a link."""
+    del file[name]
+    file[name] = link
+
+
+def huge(file: h5py.File) -> None:
+    """Shapes that agree with each other, of 4 TB, of which no chunk was ever written."""
+    del file[FIELD]
+    file.create_dataset(FIELD, (10**9, 2, 12, 10), np.float32, chunks=(1, 2, 12, 10), fletcher32=True)
+    file[FIELD].attrs["times"] = (0.0, 1.0)
+    file.attrs["n_trajectories"] = 10**9
+
+
+def bomb(file: h5py.File) -> None:
+    """Zeros that compress a thousandfold, and one chunk of them."""
+    del file[FIELD]
+    data = file.create_dataset(FIELD, (10**7, 2, 12, 10), np.float32, chunks=(4, 2, 12, 10), compression="gzip")
+    data[:4] = 0
+    data.attrs["times"] = (0.0, 1.0)
+    file.attrs["n_trajectories"] = 10**7
+
+
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((22, 2, 12, 10), np.float32)
+    layout[...] = h5py.VirtualSource("/etc/passwd", FIELD, (22, 2, 12, 10))
+    del file[FIELD]
+    file.create_virtual_dataset(FIELD, layout)
+
+
+def outside(file: h5py.File) -> None:
+    """Raw bytes of any file on the machine as numbers."""
+    del file[FIELD]
+    file.create_dataset(FIELD, (22, 2, 12, 10), np.float32, external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+
+
+def replaced(name: str, values):
+    def edit(file: h5py.File) -> None:
+        del file[name]
+        file[name] = values
+
+    return edit
+
+
+def attribute(name: str, value):
+    return lambda file: file.attrs.__setitem__(name, value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda f: moved(f, FIELD, h5py.ExternalLink("/etc/passwd", "/a")),
+            "link into the file '/etc/passwd' at /fields/t",
+        ),
+        (
+            lambda f: moved(f, "fields", h5py.ExternalLink("other.h5", "/fields")),
+            "link into the file 'other.h5' at /fields",
+        ),
+        (lambda f: moved(f, "stats", h5py.SoftLink("/fields")), "a link to '/fields' at /stats"),
+        (lambda f: moved(f, "grid/x", h5py.SoftLink("/nowhere")), "a link to '/nowhere' at /grid/x"),
+        (virtual, "values that lie in another file at /fields/temperature"),
+        (outside, "values that lie in another file at /fields/temperature"),
+        (huge, r"\(1000000000, 2, 12, 10\) values in 0 bytes .*wanted 960,000,000,000 bytes"),
+        (bomb, r"\(10000000, 2, 12, 10\) values in \d+ bytes"),
+        (replaced(FIELD, np.array([b"x"] * 3)), r"values of type \|S1"),
+        (replaced("grid/x", h5py.Empty("f4")), "header of wrong types"),
+        (replaced("stats/temperature/mean", 3.0), "header of wrong types"),
+        (replaced("stats/temperature/mean", np.zeros((2, 2))), "header of wrong types"),
+        (attribute("n_trajectories", "many"), "header of wrong types .*'many'"),
+        (attribute("n_trajectories", -22), "got -22 samples"),
+        (attribute("n_spatial_dims", 10**9), "wrong types|nothing at"),
+        (attribute("extent", (1.0, np.nan)), r"sides \(1\.0, nan\)"),
+        (attribute("extent", (1.0,)), "of 2 axes"),
+        (attribute("grid_type", "triangles"), "'triangles' points"),
+        (attribute("times", 0.0), None),
+    ],
+)
+def test_refused_in_one_line_without_memory(copy, damage, message):
+    with h5py.File(copy, "r+") as file:
+        damage(file)
+    tracemalloc.start()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        if message is None:
+            load(copy)  # one more attribute of the root harms nobody
+        else:
+            with pytest.raises(DataError, match=message) as caught:
+                load(copy)
+            assert "\n" not in str(caught.value) and "wanted" in str(caught.value) and str(copy) in str(caught.value)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5e6 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+def test_readers_of_other_layouts_are_guarded_too(tmp_path):
+    path = tmp_path / "foreign.hdf5"
+    with h5py.File(path, "w") as file:
+        file["tensor"] = h5py.ExternalLink("elsewhere.h5", "/tensor")
+        file.create_dataset("density", (10**6, 100, 100), np.float32)
+    with h5py.File(path) as file:
+        with pytest.raises(DataError, match=r"link into the file 'elsewhere\.h5' at /tensor"):
+            member(file, "tensor")
+        with pytest.raises(DataError, match=r"\(1000000, 100, 100\) values in 0 bytes at /density"):
+            member(file, "density")
+
+
+def test_what_is_written_well_passes(tmp_path):
+    """Compressed, contiguous, chunked past its end, scalar and empty: none of them is suspicious."""
+    with h5py.File(tmp_path / "good.h5", "w") as file:
+        file.create_dataset("zeros", data=np.zeros((2**20, 2)), compression="gzip", compression_opts=9)
+        file.create_dataset("contiguous", data=np.ones((2**19,)))
+        file.create_dataset("chunked", data=np.ones((1025, 300)), chunks=(1024, 7))
+        file.create_dataset("half", data=np.ones((2**20,), np.float16), shuffle=True)
+        file["scalar"], file["a/b/c"] = 1.0, np.arange(3)
+        for name in ("zeros", "contiguous", "chunked", "half", "scalar", "a/b/c"):
+            member(file, name)
+        assert inside(file, "a/b/nothing") is None and inside(file, "scalar/below") is None
