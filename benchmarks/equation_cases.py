@@ -153,6 +153,28 @@ def navier_stokes(n: int) -> Equation:
     return manufactured(of.NavierStokes(square(n), 0.02, 0.1), [w], [rate])
 
 
+def depth(*x: jax.Array) -> jax.Array:
+    """Of shallow water: far from dry."""
+    return 1.5 + 0.3 * first(*x[::-1])
+
+
+def shallow_water(n: int) -> Equation:
+    h, u, v, g, f, nu = depth, first, second, 1.3, 0.7, 0.05
+
+    def filling(*x: jax.Array) -> jax.Array:
+        return -slope(lambda *y: h(*y) * u(*y), 0)(*x) - slope(lambda *y: h(*y) * v(*y), 1)(*x)
+
+    def along(w: Field, axis: int, turn: Callable[..., jax.Array]) -> Field:
+        def rate(*x: jax.Array) -> jax.Array:
+            carried = u(*x) * slope(w, 0)(*x) + v(*x) * slope(w, 1)(*x)
+            return -carried + turn(*x) - g * slope(h, axis)(*x) + nu * lap(w)(*x)
+
+        return rate
+
+    rates = [filling, along(u, 0, lambda *x: f * v(*x)), along(v, 1, lambda *x: -f * u(*x))]
+    return manufactured(of.ShallowWater(square(n), g, f, nu), [h, u, v], rates)
+
+
 WIND = (1.0, -0.5)
 CASES = [
     Case("advection", "waves", lambda n: of.AdvectionDiffusion(square(n), WIND),
@@ -182,4 +204,7 @@ CASES = [
     Case("Schroedinger, 2-D", "plane wave", lambda n: of.Schroedinger(square(n), -1.0),
          lambda g, t: travelling.plane_wave(g, t, (1, -2), 1.2, -1.0), (6, 16), 1.0, 16),
     Case("Navier-Stokes", "manufactured", navier_stokes, moved(vorticity), (16, 64), 0.5, 8),
+    Case("shallow water", "manufactured", shallow_water, moved(depth, first, second), (16, 64), 0.5, 8),
+    Case("shallow water, inviscid", "jets in balance, steady", lambda n: of.ShallowWater(square(n), 1.3, 2.0),
+         lambda g, t: travelling.zonal_jets(g, 0.4, 1.3, 2.0), (4, 16), 1.0, 0),
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from .korteweg_de_vries import KortewegDeVries
 from .kuramoto_sivashinsky import KuramotoSivashinsky
 from .navier_stokes import NavierStokes
 from .schroedinger import Schroedinger
+from .shallow_water import ShallowWater
 from .vector_burgers import VectorBurgers
 from .wave import Wave
 
@@ -26,6 +27,7 @@ __all__ = [
     "KuramotoSivashinsky",
     "NavierStokes",
     "Schroedinger",
+    "ShallowWater",
     "VectorBurgers",
     "Wave",
 ]

@@ -9,6 +9,7 @@ from .ns_kolmogorov import NavierStokesKolmogorov
 from .ns_li import NavierStokesLi
 from .ns_taylor_green import NavierStokesTaylorGreen
 from .random_start import RandomStart
+from .shallow_water import ShallowWaterFlow
 from .trajectory import Trajectory
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "NavierStokesLi",
     "NavierStokesTaylorGreen",
     "RandomStart",
+    "ShallowWaterFlow",
     "Trajectory",
 ]
