@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from spectral.derivatives import curl, divergence, gradient, inverse_laplacian, velocity_from_vorticity
+from spectral.derivatives import curl, divergence, gradient, inverse_laplacian
 from spectral.grid import Grid
 
 from .real_fields import RealFields, check
@@ -74,20 +74,19 @@ class ShallowWater(RealFields):
         slope = gradient(head, self.grid)
         return jnp.stack([-divergence((hu_x, hu_y), self.grid), turned[0] - slope[0], turned[1] - slope[1]])
 
-    def balanced(self, vorticity: Float[Array, "x y"], depth: float) -> Float[Array, "3 x y"]:
-        """The fields of a solenoidal flow and the height at which it stays so to first order in time.
+    def balanced(self, velocity: Float[Array, "2 x y"], depth: float) -> Float[Array, "3 x y"]:
+        """The fields of a velocity without divergence, with the height at which it stays so to first order in time.
 
             Lap (g h) = -div ((zeta + f) k x u) - Lap |u|^2 / 2,    mean h = depth,
 
         the rate of change of div u set to zero: Charney's balance, and the geostrophic one where the flow is slow.
 
         Args:
-            vorticity: zeta, mean-free.
+            velocity: u.
             depth: H.
         """
-        w_hat = self.to_spectral(vorticity)
-        velocity = velocity_from_vorticity(w_hat, self.grid)
-        ux, uy, zeta = self.to_physical(jnp.stack([*velocity, w_hat]))
+        still = jnp.zeros_like(velocity[:1])
+        _, ux, uy, zeta = self._with_spin(self.to_spectral(jnp.concatenate([still, velocity])))
         pull = inverse_laplacian(divergence(self._turned(ux, uy, zeta), self.grid), self.grid)
         height = self.to_physical(pull - self.to_spectral((ux * ux + uy * uy) / 2)) / self.gravity
         return jnp.stack([height + (depth - jnp.mean(height)), ux, uy])

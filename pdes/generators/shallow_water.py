@@ -12,7 +12,7 @@ from spectral.grid import Grid
 
 from .. import diagnostics
 from ..equations.shallow_water import ShallowWater
-from ..initial import filtered_vorticity
+from ..initial import solenoidal_velocity
 from .checks import check_not_negative, check_positive, check_shape, is_number
 from .held import HeldTrajectory
 
@@ -21,20 +21,20 @@ from .held import HeldTrajectory
 class ShallowWaterFlow(HeldTrajectory):
     """Vortices of rotating shallow water on [0, 2 pi)^2, from a random flow whose height is in balance with it.
 
-        `ShallowWater`,    zeta(0) from `initial.filtered_vorticity`,    h(0) from `ShallowWater.balanced`
+        `ShallowWater`,    u(0) from `initial.solenoidal_velocity`,    h(0) from `ShallowWater.balanced`
 
-    so that waves are what the flow sends out, not a noise of the start. Numbers of the defaults: Froude
-    U / sqrt(g H) = 0.2, Rossby U k0 / f = 0.2.
+    so that waves are what the flow sends out, not a noise of the start. The defaults' numbers are: Froude
+    U / sqrt(g H) = 0.1, Rossby U k0 / f = 0.1.
 
     Args:
         shape: points of the solver grid, at least 3/2 of what is stored.
         gravity, coriolis, viscosity: g, f and nu.
         depth: H, mean height.
         peak: k0, wavenumber at which the start's spectrum peaks.
-        max_speed: U, the largest |u| of the start.
+        speed: U, root of the mean square of the start's velocity.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: largest CFL number, for waves on 3/2 of the depth on top of 3/2 of `max_speed`; a sample in which
-            |u_i| + sqrt(g h) exceeds that, or that falls dry, is not a number.
+        cfl: largest CFL number, for waves on 3/2 of the depth and components of 4.5 standard deviations at the start;
+            a sample in which |u_i| + sqrt(g h) exceeds that, or that falls dry, is not a number.
     """
 
     name: ClassVar[str] = "shallow_water"
@@ -46,7 +46,7 @@ class ShallowWaterFlow(HeldTrajectory):
     viscosity: float = 1e-3
     depth: float = 1.0
     peak: float = 4.0
-    max_speed: float = 0.2
+    speed: float = 0.1
     warmup: float = 0.0
     interval: float = 2.0
     n_snapshots: int = 11
@@ -56,7 +56,7 @@ class ShallowWaterFlow(HeldTrajectory):
     def __post_init__(self) -> None:
         check_shape(self, axes=2)
         self.check_times()
-        check_positive(self, "gravity", "depth", "peak", "max_speed", "cfl")
+        check_positive(self, "gravity", "depth", "peak", "speed", "cfl")
         check_not_negative(self, "viscosity")
         if not is_number(self.coriolis):
             raise ValueError(f"coriolis: got {self.coriolis!r}, wanted a number")
@@ -67,7 +67,7 @@ class ShallowWaterFlow(HeldTrajectory):
 
     @property
     def largest_speed(self) -> float:
-        return 1.5 * self.max_speed + math.sqrt(1.5 * self.gravity * self.depth)
+        return 4.5 / math.sqrt(2) * self.speed + math.sqrt(1.5 * self.gravity * self.depth)
 
     def parameters(self) -> dict[str, float | str]:
         return {
@@ -75,7 +75,7 @@ class ShallowWaterFlow(HeldTrajectory):
             "coriolis": self.coriolis,
             "viscosity": self.viscosity,
             "depth": self.depth,
-            "start": f"log-normal spectrum, peak {self.peak:g}, largest speed {self.max_speed:g}, height in balance",
+            "start": f"solenoidal, peak {self.peak:g}, mean |u|^2 = {self.speed:g}^2, height in balance",
         } | self.solver()
 
     def flow(self, grid: Grid) -> ShallowWater:
@@ -89,5 +89,5 @@ class ShallowWaterFlow(HeldTrajectory):
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Height and velocity, each [n_snapshots, x, y]."""
         equation = self.flow(self.grid)
-        vorticity = filtered_vorticity(key, self.grid, self.peak, self.max_speed)
-        return self.evolve(equation, equation.balanced(vorticity, self.depth))
+        velocity = solenoidal_velocity(key, self.grid, self.peak, self.speed)
+        return self.evolve(equation, equation.balanced(velocity, self.depth))
