@@ -10,6 +10,7 @@ from .gray_scott import GrayScott
 from .korteweg_de_vries import KortewegDeVries
 from .kuramoto_sivashinsky import KuramotoSivashinsky
 from .navier_stokes import NavierStokes
+from .navier_stokes_velocity import NavierStokesVelocity
 from .schroedinger import Schroedinger
 from .shallow_water import ShallowWater
 from .vector_burgers import VectorBurgers
@@ -26,6 +27,7 @@ __all__ = [
     "KortewegDeVries",
     "KuramotoSivashinsky",
     "NavierStokes",
+    "NavierStokesVelocity",
     "Schroedinger",
     "ShallowWater",
     "VectorBurgers",

@@ -3,6 +3,7 @@
 from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
+from .ns_3d import NavierStokes3D
 from .ns_decaying import NavierStokesDecaying
 from .ns_forcing import NavierStokesForcing
 from .ns_kolmogorov import NavierStokesKolmogorov
@@ -17,6 +18,7 @@ __all__ = [
     "DarcyFlow",
     "FieldInfo",
     "Generator",
+    "NavierStokes3D",
     "NavierStokesDecaying",
     "NavierStokesForcing",
     "NavierStokesKolmogorov",

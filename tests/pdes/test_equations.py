@@ -63,6 +63,8 @@ CONSERVING = [
     of.KortewegDeVries(LINE, 0.3),
     of.CahnHilliard(SQUARE, 0.1),
     of.Schroedinger(SQUARE, 1.3),
+    of.NavierStokesVelocity(SQUARE, 0.0),
+    of.NavierStokesVelocity(Grid((9, 8, 10), (2.0, 3.0, 4.0)), 0.0),
 ]
 
 
