@@ -3,6 +3,8 @@
 from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
+from .helmholtz import Helmholtz
+from .lossy_helmholtz import LossyHelmholtz
 from .ns_3d import NavierStokes3D
 from .ns_decaying import NavierStokesDecaying
 from .ns_forcing import NavierStokesForcing
@@ -18,6 +20,8 @@ __all__ = [
     "DarcyFlow",
     "FieldInfo",
     "Generator",
+    "Helmholtz",
+    "LossyHelmholtz",
     "NavierStokes3D",
     "NavierStokesDecaying",
     "NavierStokesForcing",
