@@ -170,6 +170,32 @@ def navier_stokes_3d(n: int) -> Equation:
     return manufactured(of.NavierStokesVelocity(cube(n), 0.05), u, [along(w) for w in u])
 
 
+PLANE: list[Field] = [slope(first, 1), lambda *x: -slope(first, 0)(*x)]  # of the stream function `first`
+
+
+def cloud(*x: jax.Array) -> jax.Array:
+    """Mean-free."""
+    return first(*(xi + 1 for xi in x[::-1]))
+
+
+def smoke(n: int) -> Equation:
+    (u, v), s, b, nu, kappa = PLANE, cloud, 0.8, 0.05, 0.03
+
+    def carried(w: Field) -> Field:
+        return lambda *x: -u(*x) * slope(w, 0)(*x) - v(*x) * slope(w, 1)(*x)
+
+    def diluted(*x: jax.Array) -> jax.Array:
+        return carried(s)(*x) + kappa * lap(s)(*x)
+
+    def along_x(*x: jax.Array) -> jax.Array:
+        return carried(u)(*x) + nu * lap(u)(*x)
+
+    def along_y(*x: jax.Array) -> jax.Array:
+        return carried(v)(*x) + nu * lap(v)(*x) + b * s(*x)
+
+    return manufactured(of.Boussinesq(square(n), nu, kappa, b), [s, u, v], [diluted, along_x, along_y])
+
+
 def depth(*x: jax.Array) -> jax.Array:
     """Of shallow water: far from dry."""
     return 1.5 + 0.3 * first(*x[::-1])
@@ -226,6 +252,9 @@ CASES = [
     Case("Navier-Stokes, 3-D", "ABC flow in a wind", lambda n: of.NavierStokesVelocity(cube(n), 0.05),
          lambda g, t: exact.abc_flow(g, 2, t, 0.05, wind=(1.0, -0.5, 0.3)), (4, 12), 1.0, 16),
     Case("Navier-Stokes, 3-D", "manufactured", navier_stokes_3d, moved(*SWIRL), (12, 30), 0.5, 2),
+    Case("smoke", "manufactured", smoke, moved(cloud, *PLANE), (12, 64), 0.5, 8),
+    Case("smoke, 3-D", "columns that rise in a wind", lambda n: of.Boussinesq(cube(n), 0.2, 0.1, 0.8),
+         lambda g, t: travelling.rising_columns(g, t, 0.2, 0.1, 0.8, 1.2), (4, 12), 1.0, 8),
     Case("shallow water", "manufactured", shallow_water, moved(depth, first, second), (16, 64), 0.5, 8),
     Case("shallow water, inviscid", "jets in balance, steady", lambda n: of.ShallowWater(square(n), 1.3, 2.0),
          lambda g, t: travelling.zonal_jets(g, 0.4, 1.3, 2.0), (4, 16), 1.0, 0),

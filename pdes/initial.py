@@ -1,4 +1,4 @@
-"""Random starts of flows: vorticities of two-dimensional turbulence, and solenoidal velocities."""
+"""Random starts of flows: vorticities of two-dimensional turbulence, solenoidal velocities, clouds."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from spectral.derivatives import leray_projection, velocity_from_vorticity
+from spectral.derivatives import leray_projection, symbol, velocity_from_vorticity
 from spectral.grid import Grid
 from spectral.transforms import irfftn
 
@@ -111,3 +111,26 @@ def solenoidal_velocity(key: jax.Array, grid: Grid, peak: float, speed: float) -
     drawn = [random_spectrum(one, grid, density) for one in jax.random.split(key, grid.ndim)]
     u = irfftn(jnp.stack(leray_projection(drawn, grid)), grid.shape, tuple(range(1, grid.ndim + 1)))
     return u * (speed / jnp.sqrt(jnp.mean(jnp.sum(u**2, axis=0))))
+
+
+def blobs(key: jax.Array, grid: Grid, count: int, radius: float) -> Float[Array, "..."]:
+    """Gaussian clouds at independent, uniform places of a periodic box, each 1 in its middle.
+
+        s = sum_j exp(-|x - x_j|^2 / 2 r^2),    periodic images included
+
+    Args:
+        key: random key; the same clouds on every grid that holds them, 4 / r in wavenumbers.
+        grid: one to three axes.
+        count: number of clouds.
+        radius: r, length.
+    """
+    places = jax.random.uniform(key, (count, grid.ndim)) * jnp.asarray(grid.extent)
+    # The amplitudes of one cloud at 0.
+    cloud = (2 * np.pi * radius**2) ** (grid.ndim / 2) / grid.volume * np.exp(-grid.wavenumber_squared * radius**2 / 2)
+
+    def wave(place: jax.Array) -> jax.Array:
+        phase = sum((k * x for k, x in zip(grid.wavenumbers, place, strict=True)), start=jnp.zeros(()))
+        return jnp.exp(-1j * phase)
+
+    s_hat = jnp.sum(jax.vmap(wave)(places), axis=0)
+    return irfftn(symbol(cloud, s_hat) * s_hat, grid.shape, tuple(range(grid.ndim)))

@@ -64,6 +64,24 @@ def zonal_jets(grid: Grid, speed: float, gravity: float, coriolis: float, waves:
     return np.stack([height, speed * np.sin(l * y), np.zeros(grid.shape)])
 
 
+def rising_columns(
+    grid: Grid, time: float, viscosity: float, diffusivity: float, buoyancy: float, wind: float = 0.0
+) -> Float[np.ndarray, "c ..."]:
+    """Density and velocity of smoke in two columns that lift from rest side by side, in a wind V along x.
+
+        s = 1 + exp(-kappa k^2 t) cos k(x - V t),    k = 4 pi / L_x,
+        u_up = b (exp(-kappa k^2 t) - exp(-nu k^2 t)) / ((nu - kappa) k^2) cos k(x - V t)
+
+    An exact solution of `Boussinesq`: nothing changes along the columns. nu and kappa must differ.
+    """
+    k = 4 * np.pi / grid.extent[0]
+    rates = diffusivity * k**2, viscosity * k**2
+    wave = np.cos(k * (grid.mesh[0] - wind * time))
+    rise = buoyancy * (np.exp(-rates[0] * time) - np.exp(-rates[1] * time)) / (rates[1] - rates[0])
+    across = [np.full(grid.shape, wind), *[np.zeros(grid.shape)] * (grid.ndim - 2)]
+    return np.stack([1 + np.exp(-rates[0] * time) * wave, *across, rise * wave])
+
+
 def kdv_soliton(grid: Grid, time: float, speed: float, dispersion: float = 1.0) -> Float[np.ndarray, "x"]:
     """Soliton of u_t + 6 u u_x + d u_xxx = 0 that starts at a quarter of the box.
 

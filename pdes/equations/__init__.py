@@ -3,6 +3,7 @@
 from .advection_diffusion import AdvectionDiffusion
 from .allen_cahn import AllenCahn
 from .base import Equation
+from .boussinesq import Boussinesq
 from .burgers import Burgers
 from .cahn_hilliard import CahnHilliard
 from .fisher_kpp import FisherKPP
@@ -19,6 +20,7 @@ from .wave import Wave
 __all__ = [
     "AdvectionDiffusion",
     "AllenCahn",
+    "Boussinesq",
     "Burgers",
     "CahnHilliard",
     "Equation",

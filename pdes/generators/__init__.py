@@ -13,6 +13,7 @@ from .ns_li import NavierStokesLi
 from .ns_taylor_green import NavierStokesTaylorGreen
 from .random_start import RandomStart
 from .shallow_water import ShallowWaterFlow
+from .smoke import Smoke
 from .trajectory import Trajectory
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "NavierStokesTaylorGreen",
     "RandomStart",
     "ShallowWaterFlow",
+    "Smoke",
     "Trajectory",
 ]

@@ -65,6 +65,7 @@ CONSERVING = [
     of.Schroedinger(SQUARE, 1.3),
     of.NavierStokesVelocity(SQUARE, 0.0),
     of.NavierStokesVelocity(Grid((9, 8, 10), (2.0, 3.0, 4.0)), 0.0),
+    of.Boussinesq(SQUARE, 0.0, 0.0),
 ]
 
 
