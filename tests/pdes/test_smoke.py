@@ -83,5 +83,5 @@ def test_wrong_arguments_are_explained():
         Smoke((32,))
     with pytest.raises(ValueError, match="clouds: got 0"):
         Smoke(clouds=0)
-    with pytest.raises(ValueError, match="viscosity, diffusivity: got 0.1, -1"):
+    with pytest.raises(ValueError, match=r"viscosity, diffusivity: got 0\.1, -1"):
         Boussinesq(Grid((8, 8)), 0.1, -1.0)
