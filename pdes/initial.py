@@ -124,7 +124,7 @@ def blobs(key: jax.Array, grid: Grid, count: int, radius: float) -> Float[Array,
         count: number of clouds.
         radius: r, length.
     """
-    places = jax.random.uniform(key, (count, grid.ndim)) * jnp.asarray(grid.extent)
+    places = jax.random.uniform(key, (count, grid.ndim)) * np.array([grid.extent])
     # The amplitudes of one cloud at 0.
     cloud = (2 * np.pi * radius**2) ** (grid.ndim / 2) / grid.volume * np.exp(-grid.wavenumber_squared * radius**2 / 2)
 

@@ -72,7 +72,7 @@ class Boussinesq(RealFields):
     def nonlinear(self, u_hat: Complex[Array, "c *k"]) -> Complex[Array, "c *k"]:
         """-div (u s), and P(u x w + b (s - mean s) e)."""
         velocity, rate = self.flow.advection(u_hat[1:])
-        flux = super().to_spectral(self.to_physical(u_hat[0]) * velocity)
+        flux = super().to_spectral(self.to_physical(u_hat[:1]) * velocity)
         lifted = rate.at[-1].add(self._lift(u_hat))
         return jnp.concatenate([-divergence(tuple(flux), self.grid)[None], self.flow.project(lifted)])
 
