@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdes import equations as of
-from pdes import travelling
+from pdes import exact, travelling
 from pdes.equations import Equation
 from pdes.manufactured import Manufactured
 from spectral.grid import Grid
@@ -69,7 +69,7 @@ def stretched(u: Field, times: float) -> Field:
 
 
 def drift(grid: Grid) -> tuple[float, ...]:
-    return (0.7, -0.4)[: grid.ndim]
+    return (0.7, -0.4, 0.3)[: grid.ndim]
 
 
 def moved(*fields: Field) -> Callable[[Grid, float], np.ndarray]:
@@ -101,6 +101,10 @@ def line(n: int, length: float = BOX) -> Grid:
 
 def square(n: int, length: float = BOX) -> Grid:
     return Grid((n, n), (length,))
+
+
+def cube(n: int, length: float = BOX) -> Grid:
+    return Grid((n, n, n), (length,))
 
 
 FLAME = stretched(first, 4)  # a box in which some waves grow
@@ -153,13 +157,74 @@ def navier_stokes(n: int) -> Equation:
     return manufactured(of.NavierStokes(square(n), 0.02, 0.1), [w], [rate])
 
 
+SWIRL: list[Field] = [lambda x, y, z: first(y, z), lambda x, y, z: first(z + 1, x), lambda x, y, z: first(x, y)]
+
+
+def navier_stokes_3d(n: int) -> Equation:
+    u = SWIRL  # no component changes along its own axis: no divergence
+
+    def along(w: Field) -> Field:
+        # The pressure is a gradient, which the projection takes off the source.
+        return lambda *x: 0.05 * lap(w)(*x) - sum(v(*x) * slope(w, a)(*x) for a, v in enumerate(u))
+
+    return manufactured(of.NavierStokesVelocity(cube(n), 0.05), u, [along(w) for w in u])
+
+
+PLANE: list[Field] = [slope(first, 1), lambda *x: -slope(first, 0)(*x)]  # of the stream function `first`
+
+
+def cloud(*x: jax.Array) -> jax.Array:
+    """Mean-free."""
+    return first(*(xi + 1 for xi in x[::-1]))
+
+
+def smoke(n: int) -> Equation:
+    (u, v), s, b, nu, kappa = PLANE, cloud, 0.8, 0.05, 0.03
+
+    def carried(w: Field) -> Field:
+        return lambda *x: -u(*x) * slope(w, 0)(*x) - v(*x) * slope(w, 1)(*x)
+
+    def diluted(*x: jax.Array) -> jax.Array:
+        return carried(s)(*x) + kappa * lap(s)(*x)
+
+    def along_x(*x: jax.Array) -> jax.Array:
+        return carried(u)(*x) + nu * lap(u)(*x)
+
+    def along_y(*x: jax.Array) -> jax.Array:
+        return carried(v)(*x) + nu * lap(v)(*x) + b * s(*x)
+
+    return manufactured(of.Boussinesq(square(n), nu, kappa, b), [s, u, v], [diluted, along_x, along_y])
+
+
+def depth(*x: jax.Array) -> jax.Array:
+    """Of shallow water: far from dry."""
+    return 1.5 + 0.3 * first(*x[::-1])
+
+
+def shallow_water(n: int) -> Equation:
+    h, u, v, g, f, nu = depth, first, second, 1.3, 0.7, 0.05
+
+    def filling(*x: jax.Array) -> jax.Array:
+        return -slope(lambda *y: h(*y) * u(*y), 0)(*x) - slope(lambda *y: h(*y) * v(*y), 1)(*x)
+
+    def along(w: Field, axis: int, turn: Callable[..., jax.Array]) -> Field:
+        def rate(*x: jax.Array) -> jax.Array:
+            carried = u(*x) * slope(w, 0)(*x) + v(*x) * slope(w, 1)(*x)
+            return -carried + turn(*x) - g * slope(h, axis)(*x) + nu * lap(w)(*x)
+
+        return rate
+
+    rates = [filling, along(u, 0, lambda *x: f * v(*x)), along(v, 1, lambda *x: -f * u(*x))]
+    return manufactured(of.ShallowWater(square(n), g, f, nu), [h, u, v], rates)
+
+
 WIND = (1.0, -0.5)
 CASES = [
     Case("advection", "waves", lambda n: of.AdvectionDiffusion(square(n), WIND),
          lambda g, t: travelling.harmonics(g, t, WIND, 0.0), (4, 16), 1.0, 0),
     Case("advection-diffusion", "waves", lambda n: of.AdvectionDiffusion(square(n), WIND, 0.05),
          lambda g, t: travelling.harmonics(g, t, WIND, 0.05), (4, 16), 1.0, 0),
-    Case("heat, 3-D", "waves", lambda n: of.AdvectionDiffusion(Grid((n,) * 3, (BOX,)), (0.0,) * 3, 0.1),
+    Case("heat, 3-D", "waves", lambda n: of.AdvectionDiffusion(cube(n), (0.0,) * 3, 0.1),
          lambda g, t: travelling.harmonics(g, t, (0.0,) * 3, 0.1), (4, 12), 1.0, 0),
     Case("wave", "standing waves on a moving mean", lambda n: of.Wave(square(n), 1.5),
          lambda g, t: travelling.standing_waves(g, t, 1.5), (4, 16), 1.0, 0),
@@ -182,4 +247,15 @@ CASES = [
     Case("Schroedinger, 2-D", "plane wave", lambda n: of.Schroedinger(square(n), -1.0),
          lambda g, t: travelling.plane_wave(g, t, (1, -2), 1.2, -1.0), (6, 16), 1.0, 16),
     Case("Navier-Stokes", "manufactured", navier_stokes, moved(vorticity), (16, 64), 0.5, 8),
+    Case("Navier-Stokes, 3-D", "ABC flow", lambda n: of.NavierStokesVelocity(cube(n), 0.05),
+         lambda g, t: exact.abc_flow(g, 2, t, 0.05), (4, 12), 1.0, 0),
+    Case("Navier-Stokes, 3-D", "ABC flow in a wind", lambda n: of.NavierStokesVelocity(cube(n), 0.05),
+         lambda g, t: exact.abc_flow(g, 2, t, 0.05, wind=(1.0, -0.5, 0.3)), (4, 12), 1.0, 16),
+    Case("Navier-Stokes, 3-D", "manufactured", navier_stokes_3d, moved(*SWIRL), (12, 30), 0.5, 2),
+    Case("smoke", "manufactured", smoke, moved(cloud, *PLANE), (12, 64), 0.5, 8),
+    Case("smoke, 3-D", "columns that rise in a wind", lambda n: of.Boussinesq(cube(n), 0.2, 0.1, 0.8),
+         lambda g, t: travelling.rising_columns(g, t, 0.2, 0.1, 0.8, 1.2), (4, 12), 1.0, 8),
+    Case("shallow water", "manufactured", shallow_water, moved(depth, first, second), (16, 64), 0.5, 8),
+    Case("shallow water, inviscid", "jets in balance, steady", lambda n: of.ShallowWater(square(n), 1.3, 2.0),
+         lambda g, t: travelling.zonal_jets(g, 0.4, 1.3, 2.0), (4, 16), 1.0, 0),
 ]  # fmt: skip

@@ -2,11 +2,12 @@
 
     python -m benchmarks.equations [--only Burgers wave] [--rounds 5]
 
-Cases are those of `benchmarks.equation_cases`, stepped by ETDRK4 in float64. Errors are relative L2 errors of all
-fields at the end. "order" is the slope between the two finer of three time steps on the finer grid, "exact" where the
-equation is linear; "too few" and "enough" are errors on the two grids with the smallest step; "drift" is the largest
-change of an invariant there, relative to the largest invariant. "ms" is the median time of one trajectory, compiled, on
-the finer grid with the smallest step: it says what a solution of that error costs on this machine.
+Cases are those of `benchmarks.equation_cases`, stepped by ETDRK4, and of `benchmarks.steady_cases`, all in float64.
+Errors are relative L2 errors of all fields at the end. "order" is the slope between the two finer of three time steps
+on the finer grid, "exact" where the equation is linear; "too few" and "enough" are errors on the two grids with the
+smallest step; "drift" is the largest change of an invariant there, relative to the largest invariant. "ms" is the
+median time of one trajectory, compiled, on the finer grid with the smallest step: it says what a solution of that
+error costs on this machine.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import numpy as np
 from pdes.steppers import etdrk4
 
 from .equation_cases import CASES, Case
+from .steady_cases import STEADY, SteadyCase
 
 
 class Run(NamedTuple):
@@ -81,13 +83,21 @@ def measure(case: Case, rounds: int = 0) -> Row:
 def line(case: Case, row: Row) -> str:
     order = "exact" if row.order is None else f"{row.order:.2f}"
     drift = "–" if np.isnan(row.drift) else f"{row.drift:.0e}"
-    grids = "{} -> {}".format(
-        *("^".join([str(n), str(case.equation(n).grid.ndim)]).removesuffix("^1") for n in case.points)
-    )
     return (
-        f"| {case.name} | {case.solution} | {order} | {grids} | {row.coarse:.0e} | {row.fine:.0e} | {drift} "
-        f"| {4 * case.steps or 1} | {1e3 * row.seconds:.2g} |"
+        f"| {case.name} | {case.solution} | {order} | {grids(case.points, case.equation(3).grid.ndim)} "
+        f"| {row.coarse:.0e} | {row.fine:.0e} | {drift} | {4 * case.steps or 1} | {1e3 * row.seconds:.2g} |"
     )
+
+
+def steady_line(case: SteadyCase) -> str:
+    coarse, fine = (case.error(case.grid(n)) for n in case.points)
+    on = grids(case.points, case.grid(3).ndim)
+    return f"| {case.name} | {case.solution} | – | {on} | {coarse:.0e} | {fine:.0e} | – | – | – |"
+
+
+def grids(points: tuple[int, int], ndim: int) -> str:
+    """Such as 16^2 -> 64^2."""
+    return " -> ".join(f"{n}^{ndim}".removesuffix("^1") for n in points)
 
 
 def main() -> None:
@@ -98,9 +108,10 @@ def main() -> None:
     print("| equation | solution | order | points | too few | enough | drift | steps | ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     with jax.enable_x64(True):
-        for case in CASES:
+        for case in [*CASES, *STEADY]:
             if any(part.lower() in case.name.lower() for part in args.only):
-                print(line(case, measure(case, args.rounds)), flush=True)
+                steady = isinstance(case, SteadyCase)
+                print(steady_line(case) if steady else line(case, measure(case, args.rounds)), flush=True)
 
 
 if __name__ == "__main__":

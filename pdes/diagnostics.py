@@ -4,6 +4,8 @@ Everything takes vorticity amplitudes w_hat[*b, kx, ky] (half spectrum, NumPy's 
 per unit area, so it does not depend on the side lengths.
 """
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -57,9 +59,13 @@ def budgets(
 
 def cfl(w_hat: Complex[Array, "*b kx ky"], grid: Grid, dt: float) -> Float[Array, "*b"]:
     """CFL number: the most cells that the fluid crosses along an axis in one step, max |u_i| dt / dx_i."""
-    velocity = irfftn(jnp.stack(velocity_from_vorticity(w_hat, grid)), grid.shape, (-2, -1))
-    fastest = jnp.max(jnp.abs(velocity), axis=(-2, -1))
-    return jnp.maximum(*(speed * (dt / dx) for speed, dx in zip(fastest, grid.spacing, strict=True)))
+    return crossed(irfftn(jnp.stack(velocity_from_vorticity(w_hat, grid)), grid.shape, (-2, -1)), grid, dt)
+
+
+def crossed(velocity: Float[Array, "d ..."], grid: Grid, dt: float) -> Float[Array, "*b"]:
+    """The most cells that something of a velocity [d, *b, *space] crosses along an axis in a time dt."""
+    fastest = jnp.max(jnp.abs(velocity), axis=tuple(range(-grid.ndim, 0)))
+    return functools.reduce(jnp.maximum, [speed * (dt / dx) for speed, dx in zip(fastest, grid.spacing, strict=True)])
 
 
 def resolution_tail(w_hat: Complex[Array, "*b kx ky"], grid: Grid) -> Float[Array, "*b"]:

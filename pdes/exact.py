@@ -35,6 +35,35 @@ def taylor_green(grid: Grid, waves: int, time: float, viscosity: float, drag: fl
     return -(k**2 + l**2) / l * decay * np.cos(k * x) * np.cos(l * y)
 
 
+def abc_flow(
+    grid: Grid,
+    waves: int,
+    time: float,
+    viscosity: float,
+    amplitudes: tuple[float, float, float] = (1.0, 0.8, 0.6),
+    wind: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Float[np.ndarray, "3 x y z"]:
+    """Velocity of the decaying flow of Arnold, Beltrami and Childress, carried by a uniform wind.
+
+    u = V + g (A sin kz + C cos ky, B sin kx + A cos kz, C sin ky + B cos kx)(x - V t),    g = exp(-nu k^2 t)
+
+    An exact solution of unforced Navier-Stokes for every k: without V the velocity is parallel to its curl, k u.
+
+    Args:
+        grid: three axes of one length L.
+        waves: k L / 2 pi.
+        time: t.
+        viscosity: nu, length^2 / time.
+        amplitudes: A, B and C, length / time.
+        wind: V, length / time.
+    """
+    k = 2 * np.pi * waves / grid.extent[0]
+    x, y, z = (k * (points - v * time) for points, v in zip(grid.mesh, wind, strict=True))
+    a, b, c = np.exp(-viscosity * k**2 * time) * np.array(amplitudes)
+    flow = [a * np.sin(z) + c * np.cos(y), b * np.sin(x) + a * np.cos(z), c * np.sin(y) + b * np.cos(x)]
+    return np.stack([v + component for v, component in zip(wind, flow, strict=True)])
+
+
 def cole_hopf(
     u0: Float[np.ndarray, "x"], grid: Grid, time: float, viscosity: float, points: int = 8192
 ) -> Float[np.ndarray, "x"]:

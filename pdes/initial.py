@@ -1,4 +1,4 @@
-"""Random initial vorticities of two-dimensional turbulence."""
+"""Random starts of flows: vorticities of two-dimensional turbulence, solenoidal velocities, clouds."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from spectral.derivatives import velocity_from_vorticity
+from spectral.derivatives import leray_projection, symbol, velocity_from_vorticity
 from spectral.grid import Grid
 from spectral.transforms import irfftn
 
@@ -86,3 +86,51 @@ def filtered_vorticity(
     velocity = irfftn(jnp.stack(velocity_from_vorticity(w_hat, grid)), grid.shape, (1, 2))
     speed = jnp.sqrt(jnp.max(jnp.sum(velocity**2, axis=0)))
     return irfftn(w_hat * (max_speed / speed), grid.shape, AXES)
+
+
+def solenoidal_velocity(key: jax.Array, grid: Grid, peak: float, speed: float) -> Float[Array, "d ..."]:
+    """A random velocity without divergence or mean, smooth, of given root mean square.
+
+        E(k) ~ k^4 exp(-2 (k / k0)^2),    mean |u|^2 = speed^2
+
+    with E(k) the energy between wavenumbers k and k + dk, largest at k0: independent Gaussian modes of every component,
+    projected.
+
+    Args:
+        key: random key; the same flow on every grid that holds it, to round-off where that reaches 4 k0.
+        grid: two or three axes.
+        peak: k0, 1 / length.
+        speed: of every sample, length / time.
+
+    Returns:
+        Velocity [d, *space], length / time.
+    """
+    k = np.sqrt(grid.wavenumber_squared) / peak
+    # Modes in a shell go with k^(d-1).
+    density = np.where(k > 0, k, 1) ** (5.0 - grid.ndim) * np.exp(-2 * k**2)
+    drawn = [random_spectrum(one, grid, density) for one in jax.random.split(key, grid.ndim)]
+    u = irfftn(jnp.stack(leray_projection(drawn, grid)), grid.shape, tuple(range(1, grid.ndim + 1)))
+    return u * (speed / jnp.sqrt(jnp.mean(jnp.sum(u**2, axis=0))))
+
+
+def blobs(key: jax.Array, grid: Grid, count: int, radius: float) -> Float[Array, "..."]:
+    """Gaussian clouds at independent, uniform places of a periodic box, each 1 in its middle.
+
+        s = sum_j exp(-|x - x_j|^2 / 2 r^2),    periodic images included
+
+    Args:
+        key: random key; the same clouds on every grid that holds them, 4 / r in wavenumbers.
+        grid: one to three axes.
+        count: number of clouds.
+        radius: r, length.
+    """
+    places = jax.random.uniform(key, (count, grid.ndim)) * np.array([grid.extent])
+    # The amplitudes of one cloud at 0.
+    cloud = (2 * np.pi * radius**2) ** (grid.ndim / 2) / grid.volume * np.exp(-grid.wavenumber_squared * radius**2 / 2)
+
+    def wave(place: jax.Array) -> jax.Array:
+        phase = sum((k * x for k, x in zip(grid.wavenumbers, place, strict=True)), start=jnp.zeros(()))
+        return jnp.exp(-1j * phase)
+
+    s_hat = jnp.sum(jax.vmap(wave)(places), axis=0)
+    return irfftn(symbol(cloud, s_hat) * s_hat, grid.shape, tuple(range(grid.ndim)))

@@ -99,6 +99,22 @@ def gaussian_random_field(key: jax.Array, grid: Grid, covariance: Covariance) ->
     return irfftn(random_spectrum(key, grid, covariance.eigenvalues(grid)), grid.shape, axes)
 
 
+def smooth_uniform_field(key: jax.Array, grid: Grid, tau: float, alpha: float) -> Float[Array, "..."]:
+    """Phi(g) for a Gaussian field g ~ N(0, sigma^2 (-Lap + tau^2 I)^-alpha) of pointwise variance 1: uniform in (0, 1).
+
+    Args:
+        key: random key.
+        grid: one to three axes.
+        tau: wavenumber beyond which the amplitudes of g fall, 1 / length.
+        alpha: how fast.
+    """
+    eigenvalues = np.broadcast_to(grid.rfft_weights, grid.spectrum_shape) * Covariance(1.0, tau**2, alpha).eigenvalues(
+        grid
+    )
+    unit = Covariance(1 / (eigenvalues.sum() - eigenvalues.ravel()[0]), tau**2, alpha)
+    return jax.scipy.special.ndtr(gaussian_random_field(key, grid, unit))
+
+
 def random_spectrum(key: jax.Array, grid: Grid, variance: np.ndarray) -> Complex[Array, "..."]:
     """Independent Gaussian amplitudes of a real field, E|f_hat_k|^2 = variance_k.
 

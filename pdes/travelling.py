@@ -38,6 +38,50 @@ def standing_waves(grid: Grid, time: float, speed: float, drift: float = 0.1) ->
     return np.stack([u, v])
 
 
+def poincare_wave(
+    grid: Grid, time: float, waves: Sequence[int], height: float, gravity: float, coriolis: float
+) -> Float[np.ndarray, "3 x y"]:
+    """Height and velocity of a small wave on rotating shallow water of depth 1, to first order in its height a.
+
+    h = 1 + a cos q,    u = a / |k|^2 (w k cos q + f (-k_y, k_x) sin q),    q = k . x - w t,    w^2 = f^2 + g |k|^2
+    """
+    k = [2 * np.pi * m / length for m, length in zip(waves, grid.extent, strict=True)]
+    squared = k[0] ** 2 + k[1] ** 2
+    frequency = np.sqrt(coriolis**2 + gravity * squared)
+    phase = k[0] * grid.mesh[0] + k[1] * grid.mesh[1] - frequency * time
+    along, across = height * frequency / squared * np.cos(phase), height * coriolis / squared * np.sin(phase)
+    return np.stack([1 + height * np.cos(phase), k[0] * along - k[1] * across, k[1] * along + k[0] * across])
+
+
+def zonal_jets(grid: Grid, speed: float, gravity: float, coriolis: float, waves: int = 2) -> Float[np.ndarray, "3 x y"]:
+    """Height and velocity of steady shallow water of mean depth 1: jets along x that the slope of the water turns.
+
+    u = U sin l y,    h = 1 + f U / (g l) cos l y,    l = 2 pi waves / L_y
+    """
+    l = 2 * np.pi * waves / grid.extent[1]
+    y = grid.mesh[1]
+    height = 1 + coriolis * speed / (gravity * l) * np.cos(l * y)
+    return np.stack([height, speed * np.sin(l * y), np.zeros(grid.shape)])
+
+
+def rising_columns(
+    grid: Grid, time: float, viscosity: float, diffusivity: float, buoyancy: float, wind: float = 0.0
+) -> Float[np.ndarray, "c ..."]:
+    """Density and velocity of smoke in two columns that lift from rest side by side, in a wind V along x.
+
+        s = 1 + exp(-kappa k^2 t) cos k(x - V t),    k = 4 pi / L_x,
+        u_up = b (exp(-kappa k^2 t) - exp(-nu k^2 t)) / ((nu - kappa) k^2) cos k(x - V t)
+
+    An exact solution of `Boussinesq`: nothing changes along the columns. nu and kappa must differ.
+    """
+    k = 4 * np.pi / grid.extent[0]
+    rates = diffusivity * k**2, viscosity * k**2
+    wave = np.cos(k * (grid.mesh[0] - wind * time))
+    rise = buoyancy * (np.exp(-rates[0] * time) - np.exp(-rates[1] * time)) / (rates[1] - rates[0])
+    across = [np.full(grid.shape, wind), *[np.zeros(grid.shape)] * (grid.ndim - 2)]
+    return np.stack([1 + np.exp(-rates[0] * time) * wave, *across, rise * wave])
+
+
 def kdv_soliton(grid: Grid, time: float, speed: float, dispersion: float = 1.0) -> Float[np.ndarray, "x"]:
     """Soliton of u_t + 6 u u_x + d u_xxx = 0 that starts at a quarter of the box.
 

@@ -3,6 +3,7 @@
 from .advection_diffusion import AdvectionDiffusion
 from .allen_cahn import AllenCahn
 from .base import Equation
+from .boussinesq import Boussinesq
 from .burgers import Burgers
 from .cahn_hilliard import CahnHilliard
 from .fisher_kpp import FisherKPP
@@ -10,13 +11,16 @@ from .gray_scott import GrayScott
 from .korteweg_de_vries import KortewegDeVries
 from .kuramoto_sivashinsky import KuramotoSivashinsky
 from .navier_stokes import NavierStokes
+from .navier_stokes_velocity import NavierStokesVelocity
 from .schroedinger import Schroedinger
+from .shallow_water import ShallowWater
 from .vector_burgers import VectorBurgers
 from .wave import Wave
 
 __all__ = [
     "AdvectionDiffusion",
     "AllenCahn",
+    "Boussinesq",
     "Burgers",
     "CahnHilliard",
     "Equation",
@@ -25,7 +29,9 @@ __all__ = [
     "KortewegDeVries",
     "KuramotoSivashinsky",
     "NavierStokes",
+    "NavierStokesVelocity",
     "Schroedinger",
+    "ShallowWater",
     "VectorBurgers",
     "Wave",
 ]

@@ -3,12 +3,17 @@
 from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
+from .helmholtz import Helmholtz
+from .lossy_helmholtz import LossyHelmholtz
+from .ns_3d import NavierStokes3D
 from .ns_decaying import NavierStokesDecaying
 from .ns_forcing import NavierStokesForcing
 from .ns_kolmogorov import NavierStokesKolmogorov
 from .ns_li import NavierStokesLi
 from .ns_taylor_green import NavierStokesTaylorGreen
 from .random_start import RandomStart
+from .shallow_water import ShallowWaterFlow
+from .smoke import Smoke
 from .trajectory import Trajectory
 
 __all__ = [
@@ -16,11 +21,16 @@ __all__ = [
     "DarcyFlow",
     "FieldInfo",
     "Generator",
+    "Helmholtz",
+    "LossyHelmholtz",
+    "NavierStokes3D",
     "NavierStokesDecaying",
     "NavierStokesForcing",
     "NavierStokesKolmogorov",
     "NavierStokesLi",
     "NavierStokesTaylorGreen",
     "RandomStart",
+    "ShallowWaterFlow",
+    "Smoke",
     "Trajectory",
 ]

@@ -8,14 +8,13 @@ from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
 from .. import equations
 from ..equations import Equation
-from ..random_fields import Covariance, gaussian_random_field
+from ..random_fields import smooth_uniform_field
 from .base import grid_text
 from .checks import check_positive, check_shape, is_number
 from .trajectory import Trajectory
@@ -137,12 +136,10 @@ class RandomStart(Trajectory):
 
     def start(self, key: jax.Array, count: int) -> Float[Array, "fields *space"]:
         """The fields at time 0."""
-        grid, covariance = self.grid, Covariance(1.0, self.tau**2, self.alpha)
-        eigenvalues = np.broadcast_to(grid.rfft_weights, grid.spectrum_shape) * covariance.eigenvalues(grid)
-        unit = Covariance(1 / (eigenvalues.sum() - eigenvalues.ravel()[0]), self.tau**2, self.alpha)
-        drawn = jax.vmap(lambda k: gaussian_random_field(k, grid, unit))(jax.random.split(key, count))
+        grid = self.grid
+        drawn = jax.vmap(lambda k: smooth_uniform_field(k, grid, self.tau, self.alpha))(jax.random.split(key, count))
         low, high = (
             jnp.broadcast_to(jnp.asarray(bound, drawn.dtype), (count,)).reshape(count, *[1] * grid.ndim)
             for bound in (self.low, self.high)
         )
-        return low + (high - low) * jax.scipy.special.ndtr(drawn)
+        return low + (high - low) * drawn
