@@ -1,6 +1,7 @@
 """Poisson and Helmholtz problems on the torus: source -> solution."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import jax
@@ -79,5 +80,9 @@ class Helmholtz(Generator):
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Source and solution, each [1, *space]."""
-        source = gaussian_random_field(key, self.grid, self.covariance)
-        return {"source": source[None], "solution": solve_helmholtz(source, self.grid, self.wavenumber)[None]}
+        source = gaussian_random_field(key, self.grid, self.covariance)[None]
+        return {"source": source, **self.solve({"source": source}, self.grid)}
+
+    def solve(self, given: Mapping[str, Float[Array, "t ..."]], grid: Grid) -> dict[str, Float[Array, "t ..."]]:
+        """The solution of a source [1, *space]."""
+        return {"solution": solve_helmholtz(given["source"][0], grid, self.wavenumber)[None]}

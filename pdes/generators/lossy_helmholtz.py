@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar
 
@@ -83,10 +84,15 @@ class LossyHelmholtz(Generator):
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Medium and both parts of the wave, each [1, x, y]."""
         medium = smooth_uniform_field(key, self.grid, self.tau, self.alpha)
-        slowness = self.low + (self.high - self.low) * medium
-        distance = sum((x - 0.5) ** 2 for x in self.grid.mesh)
+        slowness = (self.low + (self.high - self.low) * medium)[None]
+        return {"slowness": slowness, **self.solve({"slowness": slowness}, self.grid)}
+
+    def solve(self, given: Mapping[str, Float[Array, "t ..."]], grid: Grid) -> dict[str, Float[Array, "t ..."]]:
+        """Both parts of the wave in a medium [1, x, y]."""
+        slowness = given["slowness"][0]
+        distance = sum((x - 0.5) ** 2 for x in grid.mesh)
         source = np.exp(-distance / (2 * self.radius**2)) / (2 * math.pi * self.radius**2)
         u = solve_lossy_helmholtz(
-            jnp.asarray(source, slowness.dtype), slowness, self.grid, self.wavenumber, self.loss, self.tolerance
+            jnp.asarray(source, slowness.dtype), slowness, grid, self.wavenumber, self.loss, self.tolerance
         )
-        return {"slowness": slowness[None], "real": u.real[None], "imaginary": u.imag[None]}
+        return {"real": u.real[None], "imaginary": u.imag[None]}
