@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .axis import Axis
-from .momentum import Scalar, along_and_across
+from .momentum import Scalar, tendency
 from .walls import Body, wall_damping
 
 Pair = tuple[jax.Array, jax.Array]  # of both components
@@ -56,31 +56,28 @@ class Tunnel:
     dt: float
 
     def hold(self, body: Body, viscosity: Scalar) -> Pair:
-        """Rates at which a body takes velocity away, for both components on their faces.
+        """Rates at which a body takes velocity away, for both components on their inner faces.
 
         Args:
             body: signed distance to its surface; it lies within the fine cells of both axes, two cells from their ends.
             viscosity: kinematic.
         """
-        return (
-            self._hold(body, viscosity, self.x.faces[1:-1], self.y.centres, (1, 0)),
-            self._hold(body, viscosity, self.x.centres, self.y.faces[1:-1], (0, 1)),
-        )
-
-    def _hold(self, body: Body, viscosity: Scalar, x: np.ndarray, y: np.ndarray, outer: tuple[int, int]) -> jax.Array:
-        """On points (x, y), and zero on the outer faces of one of the axes."""
-        # The inner face i lies behind cell i: the fine cells but the last.
-        fine = [slice(a.fine.start, a.fine.stop - n) for a, n in zip((self.x, self.y), outer, strict=True)]
-        rate, solid = wall_damping(body, x[fine[0]], y[fine[1]], self.x.spacing)
         most = _SOLID / self.dt
-        rate = jnp.where(solid > 0, most, jnp.minimum(viscosity * rate, most))
-        everywhere = jnp.zeros((len(x), len(y))).at[fine[0], fine[1]].set(rate)
-        return jnp.pad(everywhere, [(n, n) for n in outer])
+        points = (self.x.faces[1:-1], self.y.centres), (self.x.centres, self.y.faces[1:-1])
+        fine = self.x.fine, self.y.fine
+        rates = []
+        for x, y in points:
+            rate, solid = wall_damping(body, x[fine[0]], y[fine[1]], self.x.spacing)
+            rate = jnp.where(solid > 0, most, jnp.minimum(viscosity * rate, most))
+            rates.append(jnp.zeros((len(x), len(y)), rate.dtype).at[fine].set(rate))
+        return rates[0], rates[1]
 
     def start(self, stream: Pair, damping: Pair) -> Flow:
         """The stream everywhere but in the body; the first step makes it free of sources."""
         fluid = [jnp.where(k * self.dt < 1, 1.0, 0.0) for k in damping]
-        return Flow(stream[0] * fluid[0], stream[1] * fluid[1], jnp.zeros((self.x.cells, self.y.cells)))
+        u = jnp.pad(fluid[0], ((1, 1), (0, 0)), constant_values=1.0)
+        v = jnp.pad(fluid[1], ((0, 0), (1, 1)), constant_values=1.0)
+        return Flow(stream[0] * u, stream[1] * v, jnp.zeros((self.x.cells, self.y.cells)))
 
     def step(
         self, flow: Flow, damping: Pair, stream: Pair, viscosity: Scalar
@@ -97,55 +94,52 @@ class Tunnel:
             The flow after it, and the mean force on the body over it (over density and depth): what the damping takes
             from the momentum.
         """
-        dt, force = self.dt, jnp.zeros(2)
-        last = (jnp.zeros_like(flow.u), jnp.zeros_like(flow.v))
+        dt, force = self.dt, jnp.zeros(2, flow.p.dtype)
+        last = (jnp.zeros_like(flow.u[1:-1]), jnp.zeros_like(flow.v[:, 1:-1]))
         for a, b in zip(_NOW, _LAST, strict=True):
             share = (a + b) * dt
-            tendency = self._tendency(flow, stream, viscosity)
-            slope = self._pressure_slope(flow.p)
-            moved = [q + dt * (a * n + b * m) - share * g for q, n, m, g in zip(flow[:2], tendency, last, slope, strict=True)]
-            last = tendency
-            u, v = (q / (1 + share * k) for q, k in zip(moved, damping, strict=True))
-            force = force + (a + b) * jnp.stack(
-                [(k * q * w).sum() for k, q, w in zip(damping, (u, v), self._measures, strict=True)]
+            now = self._tendency(flow, stream, viscosity)
+            u, v = (
+                (q + dt * (a * n + b * m) - share * g) / (1 + share * k)
+                for q, n, m, g, k in zip(
+                    (flow.u[1:-1], flow.v[:, 1:-1]), now, last, self._slope(flow.p), damping, strict=True
+                )
             )
-            u = self._let_out(flow.u, u, stream, share)
-            correction = self._poisson(self.divergence(u, v) / share)
-            slope = self._pressure_slope(correction)
-            flow = Flow(u - share * slope[0], v - share * slope[1], flow.p + correction)
+            last = now
+            force = force + (a + b) * self._taken(damping, (u, v))
+            u = jnp.concatenate([flow.u[:1], u, self._let_out(flow.u, stream, share)])
+            v = jnp.concatenate([flow.v[:, :1], v, flow.v[:, -1:]], axis=1)
+            more = self._poisson(self.divergence(u, v) / share)
+            slope_u, slope_v = self._slope(more)
+            u, v = u - share * jnp.pad(slope_u, ((1, 1), (0, 0))), v - share * jnp.pad(slope_v, ((0, 0), (1, 1)))
+            flow = Flow(u, v, flow.p + more)
         return flow, force
 
     def divergence(self, u: Float[Array, "f n"], v: Float[Array, "m g"]) -> Float[Array, "m n"]:
         """Net flow out of every cell over its area."""
         return jnp.diff(u, axis=0) / self.x.widths[:, None] + jnp.diff(v, axis=1) / self.y.widths[None]
 
-    @property
-    def _measures(self) -> tuple[np.ndarray, np.ndarray]:
-        """Area that a value of either component stands for."""
-        ends = [np.concatenate([[0.0], axis.gaps, [0.0]]) for axis in (self.x, self.y)]
-        return np.outer(ends[0], self.y.widths), np.outer(self.x.widths, ends[1])
-
     def _tendency(self, flow: Flow, stream: Pair, viscosity: Scalar) -> Pair:
-        """Advection and diffusion on all faces, zero on the outer ones."""
-        below, beside = jnp.full((flow.u.shape[0], 2), stream[0]), jnp.full((2, flow.v.shape[1]), stream[1])
-        across_u = jnp.concatenate([below, flow.u, below], axis=1)
-        out = flow.v[-1:]
-        across_v = jnp.concatenate([beside, flow.v, out, out], axis=0).T
-        u = along_and_across(flow.u, flow.v, across_u, self.x, self.y, viscosity)
-        v = along_and_across(flow.v.T, flow.u.T, across_v, self.y, self.x, viscosity).T
-        return jnp.pad(u, ((1, 1), (0, 0))), jnp.pad(v, ((0, 0), (1, 1)))
+        """Advection and diffusion on the inner faces."""
+        u = jnp.pad(jnp.pad(flow.u, ((1, 1), (0, 0)), mode="edge"), ((0, 0), (2, 2)), constant_values=stream[0])
+        v = jnp.pad(jnp.pad(flow.v, ((0, 2), (1, 1)), mode="edge"), ((2, 0), (0, 0)), constant_values=stream[1])
+        axes = self.x, self.y
+        return tendency(u, flow.v, axes, 0, viscosity), tendency(v, flow.u, axes, 1, viscosity)
 
-    def _pressure_slope(self, p: jax.Array) -> Pair:
-        """Gradient on all faces, zero on the outer ones."""
-        u, v = jnp.diff(p, axis=0) / self.x.gaps[:, None], jnp.diff(p, axis=1) / self.y.gaps[None]
-        return jnp.pad(u, ((1, 1), (0, 0))), jnp.pad(v, ((0, 0), (1, 1)))
+    def _slope(self, p: jax.Array) -> Pair:
+        """Gradient on the inner faces."""
+        return jnp.diff(p, axis=0) / self.x.gaps[:, None], jnp.diff(p, axis=1) / self.y.gaps[None]
 
-    def _let_out(self, before: jax.Array, u: jax.Array, stream: Pair, dt: float) -> jax.Array:
-        """Velocity on the right side: carried out by the stream, with as much volume as enters."""
-        out = before[-1] - dt * stream[0] * (before[-1] - before[-2]) / self.x.widths[-1]
-        width = self.y.widths
-        excess = ((out - u[0]) * width).sum() / width.sum()
-        return u.at[-1].set(out - excess)
+    def _taken(self, damping: Pair, velocity: Pair) -> jax.Array:
+        """Momentum that the damping takes in a unit of time; the body is among the fine cells."""
+        x, y = self.x.fine, self.y.fine
+        return self.x.spacing**2 * jnp.stack([(k[x, y] * q[x, y]).sum() for k, q in zip(damping, velocity, strict=True)])
+
+    def _let_out(self, u: jax.Array, stream: Pair, dt: float) -> jax.Array:
+        """Velocity on the right side, [1, y]: carried out by the stream, with as much volume as enters."""
+        out = u[-1:] - dt * stream[0] * (u[-1:] - u[-2:-1]) / self.x.widths[-1]
+        width = self.y.widths[None]
+        return out - ((out - u[:1]) * width).sum() / width.sum()
 
     def _poisson(self, f: jax.Array) -> jax.Array:
         """Lap phi = f with zero slope on the boundary; the mean of phi is zero."""

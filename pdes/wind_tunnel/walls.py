@@ -33,21 +33,16 @@ def wall_damping(body: Body, x: np.ndarray, y: np.ndarray, h: float) -> tuple[Fl
         Gibou, Fedkiw, Cheng and Kang 2002 (J. Comput. Phys. 176): the symmetric second-order treatment of Dirichlet
         conditions on irregular domains; Angot, Bruneau and Fabrie 1999 (Numer. Math. 81): solids as strong damping.
     """
-    steps = np.arange(-_SAMPLES, _SAMPLES + 1) * (h / _SAMPLES)
-    damping = jnp.zeros((len(x), len(y)))
-    lines = [
-        (x[:, None, None] + steps, np.broadcast_to(y[:, None], (len(x), len(y), 1))),
-        (np.broadcast_to(x[:, None, None], (len(x), len(y), 1)), y[:, None] + steps),
-    ]
-    solid = jnp.zeros((len(x), len(y)))
-    for points_x, points_y in lines:
-        shape = np.broadcast_shapes(points_x.shape, points_y.shape)
-        distance = body(*(jnp.asarray(np.broadcast_to(p, shape)) for p in (points_x, points_y)))
-        solid = (distance[..., _SAMPLES] < 0).astype(damping.dtype)
+    around = np.arange(-_SAMPLES, _SAMPLES + 1) * (h / _SAMPLES)
+    x, y = x[:, None, None], y[None, :, None]
+    damping = jnp.zeros((x.size, y.size))
+    for line in ((x + around, y), (x, y + around)):
+        distance = body(*_points(*line))
         for side in (distance[..., _SAMPLES:], distance[..., _SAMPLES::-1]):
             theta = _first_crossing(side)
             damping = damping + (1 - theta) / (theta * h**2)
-    return (1 - solid) * damping, solid
+    solid = distance[..., _SAMPLES] < 0
+    return jnp.where(solid, 0.0, damping), jnp.where(solid, 1.0, 0.0)
 
 
 def _first_crossing(distance: jax.Array) -> jax.Array:
@@ -63,9 +58,12 @@ def _first_crossing(distance: jax.Array) -> jax.Array:
 def solid_fraction(body: Body, x: np.ndarray, y: np.ndarray, h: float) -> Float[Array, "x y"]:
     """The share of every square cell that is inside the body, from the signed distance at 4 x 4 points of it."""
     offsets = ((np.arange(_SAMPLES) + 0.5) / _SAMPLES - 0.5) * h
-    total = jnp.zeros((len(x), len(y)))
-    for dx in offsets:
-        for dy in offsets:
-            points = np.meshgrid(x + dx, y + dy, indexing="ij")
-            total = total + jnp.clip(0.5 - body(*(jnp.asarray(p) for p in points)) * (_SAMPLES / h), 0, 1)
-    return total / _SAMPLES**2
+    inside = 0.5 - body(*_points((x[:, None] + offsets).ravel()[:, None], (y[:, None] + offsets).ravel()[None])) * (_SAMPLES / h)
+    blocks = jnp.clip(inside, 0, 1).reshape(len(x), _SAMPLES, len(y), _SAMPLES)
+    return blocks.mean(axis=(1, 3))
+
+
+def _points(x: np.ndarray, y: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    """Coordinates on their common shape, broadcast on the device: in the program they are lines."""
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    return jnp.broadcast_to(jnp.asarray(x), shape), jnp.broadcast_to(jnp.asarray(y), shape)
