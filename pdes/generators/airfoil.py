@@ -68,14 +68,16 @@ class AirfoilFlow(Generator):
     thinnest: float = 0.08
     thickest: float = 0.2
     far: float = 16.0
-    growth: float = 1.1
+    growth: float = 1.2
     transient: float = 10.0
     mean: float = 10.0
-    courant: float = 0.5
+    courant: float = 0.6
 
     def __post_init__(self) -> None:
         check_shape(self, axes=2, least=12)
-        check_positive(self, "reynolds", "slowest", "thinnest", "thickest", "far", "growth", "transient", "mean", "courant")
+        check_positive(
+            self, "reynolds", "slowest", "thinnest", "thickest", "far", "growth", "transient", "mean", "courant"
+        )
         check_not_negative(self, "angle", "camber")
         if self.shape[0] != self.shape[1]:
             raise ValueError(f"shape: got {self.shape}, wanted a square window, such as (64, 64)")

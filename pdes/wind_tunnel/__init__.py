@@ -5,4 +5,15 @@ from .mean_flow import MeanFlow, mean_flow, window
 from .tunnel import Flow, Tunnel
 from .walls import Body, solid_fraction, wall_damping
 
-__all__ = ["Axis", "Body", "Flow", "MeanFlow", "Tunnel", "mean_flow", "solid_fraction", "stretched_axis", "wall_damping", "window"]
+__all__ = [
+    "Axis",
+    "Body",
+    "Flow",
+    "MeanFlow",
+    "Tunnel",
+    "mean_flow",
+    "solid_fraction",
+    "stretched_axis",
+    "wall_damping",
+    "window",
+]

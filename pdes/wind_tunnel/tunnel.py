@@ -79,9 +79,7 @@ class Tunnel:
         v = jnp.pad(fluid[1], ((0, 0), (1, 1)), constant_values=1.0)
         return Flow(stream[0] * u, stream[1] * v, jnp.zeros((self.x.cells, self.y.cells)))
 
-    def step(
-        self, flow: Flow, damping: Pair, stream: Pair, viscosity: Scalar
-    ) -> tuple[Flow, Float[Array, "2"]]:
+    def step(self, flow: Flow, damping: Pair, stream: Pair, viscosity: Scalar) -> tuple[Flow, Float[Array, "2"]]:
         """One time step.
 
         Args:
@@ -133,7 +131,9 @@ class Tunnel:
     def _taken(self, damping: Pair, velocity: Pair) -> jax.Array:
         """Momentum that the damping takes in a unit of time; the body is among the fine cells."""
         x, y = self.x.fine, self.y.fine
-        return self.x.spacing**2 * jnp.stack([(k[x, y] * q[x, y]).sum() for k, q in zip(damping, velocity, strict=True)])
+        return self.x.spacing**2 * jnp.stack(
+            [(k[x, y] * q[x, y]).sum() for k, q in zip(damping, velocity, strict=True)]
+        )
 
     def _let_out(self, u: jax.Array, stream: Pair, dt: float) -> jax.Array:
         """Velocity on the right side, [1, y]: carried out by the stream, with as much volume as enters."""

@@ -58,7 +58,9 @@ def _first_crossing(distance: jax.Array) -> jax.Array:
 def solid_fraction(body: Body, x: np.ndarray, y: np.ndarray, h: float) -> Float[Array, "x y"]:
     """The share of every square cell that is inside the body, from the signed distance at 4 x 4 points of it."""
     offsets = ((np.arange(_SAMPLES) + 0.5) / _SAMPLES - 0.5) * h
-    inside = 0.5 - body(*_points((x[:, None] + offsets).ravel()[:, None], (y[:, None] + offsets).ravel()[None])) * (_SAMPLES / h)
+    inside = 0.5 - body(*_points((x[:, None] + offsets).ravel()[:, None], (y[:, None] + offsets).ravel()[None])) * (
+        _SAMPLES / h
+    )
     blocks = jnp.clip(inside, 0, 1).reshape(len(x), _SAMPLES, len(y), _SAMPLES)
     return blocks.mean(axis=(1, 3))
 
