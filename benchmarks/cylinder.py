@@ -1,10 +1,10 @@
-"""Drag, lift and shedding of a circular cylinder beside published values: what the solver behind `pde=airfoil` is worth.
+"""Drag, lift and shedding of a circular cylinder beside published values: the solver behind `pde=airfoil`.
 
     python -m benchmarks.cylinder [--reynolds 40 100] [--cells 16 32] [--far 16 32]
 
 A cylinder of diameter 1 in a stream of speed 1, in a tunnel whose sides are `far` diameters from the fine cells, with
-`cells` fine ones to a diameter. At Re 40 the flow is steady: the wake is where the velocity on the axis points upstream,
-in diameters behind the cylinder. At Re 100 vortices are shed, which a gust at the start brings forward; means and
+`cells` fine ones to a diameter. At Re 40 the flow is steady: the wake, in diameters behind the cylinder, is where the
+velocity on the axis points upstream. At Re 100 vortices are shed, which a gust at the start brings forward; means and
 amplitudes are over the last 40 %. Published values are for a cylinder without walls.
 """
 
@@ -23,8 +23,8 @@ DURATION = {40.0: 60.0, 100.0: 120.0}
 PUBLISHED = {
     40.0: "Re 40: drag 1.52, wake 2.35 (Dennis and Chang 1970); 1.50, 2.24 (Fornberg 1980); "
     "1.54, 2.28 (Linnick and Fasel 2005); 1.54, 2.30 (Taira and Colonius 2007)",
-    100.0: "Re 100: drag 1.33, lift +-0.33, Strouhal 0.165 (Park, Kwon and Choi 1998); 1.35, 0.339, 0.164 (Liu, Zheng and "
-    "Sung 1998); 1.34, 0.333, 0.166 (Linnick and Fasel 2005)",
+    100.0: "Re 100: drag 1.33, lift +-0.33, Strouhal 0.165 (Park, Kwon and Choi 1998); 1.35, 0.339, 0.164 (Liu, Zheng "
+    "and Sung 1998); 1.34, 0.333, 0.166 (Linnick and Fasel 2005)",
 }
 
 
@@ -92,9 +92,10 @@ def main() -> None:
                 begin = time.perf_counter()
                 tunnel, row = cylinder(reynolds, cells, far, DURATION[reynolds])
                 blockage = 100 / (tunnel.y.faces[-1] - tunnel.y.faces[0])
+                grid, took = f"{tunnel.x.cells} x {tunnel.y.cells}", time.perf_counter() - begin
                 print(
-                    f"| {reynolds:g} | {cells} | {tunnel.x.cells} x {tunnel.y.cells} | {blockage:.1f} % | {row.drag:.3f} "
-                    f"| {row.lift:.3f} | {row.wake:.2f} | {row.strouhal:.4f} | {time.perf_counter() - begin:.0f} |",
+                    f"| {reynolds:g} | {cells} | {grid} | {blockage:.1f} % | {row.drag:.3f} | {row.lift:.3f} "
+                    f"| {row.wake:.2f} | {row.strouhal:.4f} | {took:.0f} |",
                     flush=True,
                 )
     for reynolds in args.reynolds:

@@ -30,7 +30,8 @@ def tendency(
         d q/dt on the faces of its own axis but the first and the last, and all cells of the other.
 
     Source:
-        Harlow and Welch 1965 (Phys. Fluids 8), staggered cells; Leonard 1979 (Comput. Methods Appl. Mech. Eng. 19), QUICK.
+        Harlow and Welch 1965 (Phys. Fluids 8), staggered cells; Leonard 1979 (Comput. Methods Appl. Mech. Eng. 19),
+        QUICK.
     """
     across = 1 - along
     own, cross = axes[along], axes[across]

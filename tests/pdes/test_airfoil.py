@@ -92,7 +92,9 @@ def test_flows_pass_the_profile(samples):
 def test_symmetric_profiles_at_no_angle_have_no_lift():
     """And at opposite angles opposite lift, in mirrored flows."""
     angle = jnp.deg2rad(jnp.asarray([0.0, 15.0, -15.0]))
-    solve = jax.jit(jax.vmap(lambda a: TINY.solve(*(jnp.asarray(q) for q in (0.3,)), a, *map(jnp.asarray, (0.0, 0.4, 0.15)))))
+    solve = jax.jit(
+        jax.vmap(lambda a: TINY.solve(*(jnp.asarray(q) for q in (0.3,)), a, *map(jnp.asarray, (0.0, 0.4, 0.15))))
+    )
     fields, force = solve(angle)
     assert abs(float(force[0, 1])) <= 1e-11
     np.testing.assert_allclose(force[1], force[2] * jnp.asarray([1.0, -1.0]), rtol=1e-9)
@@ -106,7 +108,9 @@ def test_symmetric_profiles_at_no_angle_have_no_lift():
 def test_resolutions_are_means_over_blocks():
     u = jnp.arange(48.0 * 24).reshape(2, 24, 24)
     np.testing.assert_allclose(TINY.restrict(u, (12, 8))[1, 0, 0], u[1, :2, :3].mean())
-    assert TINY.resolves((12, 8)) and TINY.resolves((24, 24)) and not TINY.resolves((48, 48)) and not TINY.resolves((9, 9))
+    assert (
+        TINY.resolves((12, 8)) and TINY.resolves((24, 24)) and not TINY.resolves((48, 48)) and not TINY.resolves((9, 9))
+    )
     assert TINY.solver_shape((9, 9)) == (27, 27)
 
 
