@@ -21,7 +21,7 @@ from PIL import Image
 from pdes.generators import AirfoilFlow
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 
 class Case(NamedTuple):
@@ -52,11 +52,8 @@ def solve(cells: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     slowest = min(case.reynolds for case in CASES) / reynolds
     generator = AirfoilFlow((cells, cells), reynolds=reynolds, slowest=slowest)
 
-    def flow(values: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
-        return generator.solve(*values)
-
     draws = [(c.reynolds / reynolds, math.radians(c.angle), c.camber, c.position, c.thickness) for c in CASES]
-    fields, force = jax.jit(jax.vmap(flow))(jnp.asarray(draws))
+    fields, force = jax.jit(jax.vmap(generator.solve))(*jnp.asarray(draws).T)
     return {name: np.asarray(fields[name][:, 0]) for name in FIELDS}, np.asarray(force)
 
 

@@ -56,9 +56,7 @@ class AirfoilFlow(Generator):
             chord above 1, an angle of 60 degrees or more, a growth of 1 or less.
 
     Accuracy:
-        In docs/pdes.md. At Re 500 to 1000 the drag is 3 to 8 % too high on 64 x 64 cells and the lift at small angles up
-        to an eighth too low; on 128 x 128 both are within 2 to 4 %. The sides of the tunnel cost 0.5 % or so of the
-        forces, and 1 % of the pressure.
+        ACCURACY
 
     Source:
         Thuerey, Weissenow, Prantl and Hu 2020 (AIAA J. 58; arXiv 1810.08217), section 3, for the map.
@@ -177,12 +175,15 @@ class AirfoilFlow(Generator):
     def solve(
         self, speed: jax.Array, angle: jax.Array, camber: jax.Array, position: jax.Array, thickness: jax.Array
     ) -> tuple[dict[str, Float[Array, "t ..."]], Float[Array, "2"]]:
-        """One flow, and the mean coefficients of drag and lift: forces along and across the stream, over rho speed^2 c / 2.
+        """One flow, and the mean coefficients of drag and lift.
 
         Args:
             speed: of the stream, in V; no lower than `slowest`, which the time step is made for.
             angle: of attack, in radians.
             camber, position, thickness: of the profile, in chords, as `pdes.naca.naca_outline` takes them.
+
+        Returns:
+            Fields, each [1, x, y], and the forces along and across the stream over rho speed^2 c / 2.
         """
         tunnel, viscosity = self.tunnel, 1 / (speed * self.reynolds)
         body = functools.partial(polygon_distance, naca_outline(camber, position, thickness))

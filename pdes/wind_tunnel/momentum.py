@@ -55,9 +55,9 @@ def _transported(q: jax.Array, speed: jax.Array, axis: int) -> jax.Array:
     return (speed * (9 * (b + c) - a - d) + jnp.abs(speed) * (3 * (b - c) + d - a)) / 16
 
 
-def _cut(q: jax.Array, axis: int, first: int, last: int) -> jax.Array:
+def _cut(q: jax.Array | np.ndarray, axis: int, first: int, last: int) -> jax.Array:
     """Without so many values at both ends of an axis."""
-    return jax.lax.slice_in_dim(q, first, q.shape[axis] - last, axis=axis)
+    return jax.lax.slice_in_dim(jnp.asarray(q), first, q.shape[axis] - last, axis=axis)
 
 
 def _line(values: np.ndarray, axis: int) -> np.ndarray:

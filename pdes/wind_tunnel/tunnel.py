@@ -43,8 +43,9 @@ class Tunnel:
         dt: time step. Stable for (|u| + |v|) dt / h < 1.7 and nu dt / h^2 < 0.25 or so, both together.
 
     Accuracy:
-        Second order in space where cells are equal. Away from the body second order in time, too; a steady state
-        does not depend on the time step, but for velocities of about 0.01 dt |grad p| inside the body.
+        Second order on a vortex that decays in a stream, with the step in proportion to the cells. A steady flow does
+        not depend on the time step, but for velocities of about 0.01 dt |grad p| inside the body. Drag and shedding of
+        a cylinder are beside published ones in docs/pdes.md.
 
     Source:
         Harlow and Welch 1965 (staggered cells); Leonard 1979 (QUICK); Le and Moin 1991 and Verzicco and Orlandi 1996

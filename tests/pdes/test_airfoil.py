@@ -60,7 +60,7 @@ def test_masks_have_the_area_of_the_profile():
 
 @pytest.fixture(scope="module")
 def samples():
-    """Two samples, and the first one alone."""
+    """Two samples, the same in the other order, and what was drawn for them."""
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(3), 2)
         solve = jax.jit(jax.vmap(TINY))
@@ -74,7 +74,7 @@ def test_samples(samples):
     for name, u in fields.items():  # a sample is a function of its key alone
         np.testing.assert_array_equal(u[0], swapped[name][1])
         assert relative(u[0], u[1]) > 1e-3
-    mask, x, y = (fields[name][:, 0] for name in TINY.inputs["mask"] and ("mask", "stream_x", "stream_y"))
+    mask, x, y = (fields[name][:, 0] for name in ("mask", "stream_x", "stream_y"))
     speed, angle = (drawn[name][:, None, None] for name in ("speed", "angle"))
     np.testing.assert_allclose(x, speed * jnp.cos(angle) * (1 - mask), atol=1e-14)
     np.testing.assert_allclose(y, speed * jnp.sin(angle) * (1 - mask), atol=1e-14)
@@ -92,10 +92,8 @@ def test_flows_pass_the_profile(samples):
 def test_symmetric_profiles_at_no_angle_have_no_lift():
     """And at opposite angles opposite lift, in mirrored flows."""
     angle = jnp.deg2rad(jnp.asarray([0.0, 15.0, -15.0]))
-    solve = jax.jit(
-        jax.vmap(lambda a: TINY.solve(*(jnp.asarray(q) for q in (0.3,)), a, *map(jnp.asarray, (0.0, 0.4, 0.15))))
-    )
-    fields, force = solve(angle)
+    speed, camber, position, thickness = (jnp.full(3, q) for q in (0.3, 0.0, 0.4, 0.15))
+    fields, force = jax.jit(jax.vmap(TINY.solve))(speed, angle, camber, position, thickness)
     assert abs(float(force[0, 1])) <= 1e-11
     np.testing.assert_allclose(force[1], force[2] * jnp.asarray([1.0, -1.0]), rtol=1e-9)
     assert float(force[1, 1]) > 0.2 and float(force[0, 0]) > 0.05
@@ -108,9 +106,8 @@ def test_symmetric_profiles_at_no_angle_have_no_lift():
 def test_resolutions_are_means_over_blocks():
     u = jnp.arange(48.0 * 24).reshape(2, 24, 24)
     np.testing.assert_allclose(TINY.restrict(u, (12, 8))[1, 0, 0], u[1, :2, :3].mean())
-    assert (
-        TINY.resolves((12, 8)) and TINY.resolves((24, 24)) and not TINY.resolves((48, 48)) and not TINY.resolves((9, 9))
-    )
+    assert all(TINY.resolves(shape) for shape in ((12, 8), (24, 24)))
+    assert not any(TINY.resolves(shape) for shape in ((48, 48), (9, 9)))
     assert TINY.solver_shape((9, 9)) == (27, 27)
 
 

@@ -82,8 +82,8 @@ def vortex_error(cells: int) -> float:
 
 def test_second_order_on_a_vortex_that_decays_in_a_stream():
     errors = [vortex_error(n) for n in (32, 64)]
-    print(errors)
-    assert orders(errors)[0] >= 1.9 and errors[-1] <= 1e-2
+    # Between the two of the central and the three of the upwind-biased differences: 2.28, to 4.8e-3.
+    assert 1.95 <= orders(errors)[0] <= 3 and errors[-1] <= 6e-3
 
 
 def test_a_uniform_stream_stays_uniform():
