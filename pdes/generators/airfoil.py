@@ -189,8 +189,8 @@ class AirfoilFlow(Generator):
         body = functools.partial(polygon_distance, naca_outline(camber, position, thickness))
         mask = solid_fraction(body, *(axis.centres[axis.fine] for axis in (tunnel.x, tunnel.y)), tunnel.x.spacing)
         stream = jnp.cos(angle), jnp.sin(angle)
-        steps = [max(1, round(time / tunnel.dt)) for time in (self.transient, self.mean)]
-        flow = mean_flow(tunnel, tunnel.hold(body, viscosity), stream, viscosity, *steps)
+        transient, steps = (max(1, round(time / tunnel.dt)) for time in (self.transient, self.mean))
+        flow = mean_flow(tunnel, tunnel.hold(body, viscosity), stream, viscosity, transient, steps)
         fields = {
             "stream_x": (1 - mask) * speed * stream[0],
             "stream_y": (1 - mask) * speed * stream[1],
