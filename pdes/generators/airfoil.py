@@ -187,7 +187,8 @@ class AirfoilFlow(Generator):
         """
         tunnel, viscosity = self.tunnel, 1 / (speed * self.reynolds)
         body = functools.partial(polygon_distance, naca_outline(camber, position, thickness))
-        mask = solid_fraction(body, *(axis.centres[axis.fine] for axis in (tunnel.x, tunnel.y)), tunnel.x.spacing)
+        x, y = (axis.centres[axis.fine] for axis in (tunnel.x, tunnel.y))
+        mask = solid_fraction(body, x, y, tunnel.x.spacing)
         stream = jnp.cos(angle), jnp.sin(angle)
         transient, steps = (max(1, round(time / tunnel.dt)) for time in (self.transient, self.mean))
         flow = mean_flow(tunnel, tunnel.hold(body, viscosity), stream, viscosity, transient, steps)
