@@ -93,10 +93,7 @@ def main() -> None:
                 tunnel, row = cylinder(reynolds, cells, far, DURATION[reynolds])
                 blockage = 100 / (tunnel.y.faces[-1] - tunnel.y.faces[0])
                 grid, took = f"{tunnel.x.cells} x {tunnel.y.cells}", time.perf_counter() - begin
-                if row.strouhal:
-                    rest = f"{row.lift:.3f} | – | {row.strouhal:.4f}"
-                else:
-                    rest = f"– | {row.wake:.2f} | –"
+                rest = f"{row.lift:.3f} | – | {row.strouhal:.4f}" if row.strouhal else f"– | {row.wake:.2f} | –"
                 print(
                     f"| {reynolds:g} | {cells} | {grid} | {blockage:.1f} % | {row.drag:.3f} | {rest} | {took:.0f} |",
                     flush=True,
