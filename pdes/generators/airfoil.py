@@ -56,8 +56,8 @@ class AirfoilFlow(Generator):
             chord above 1, an angle of 60 degrees or more, a growth of 1 or less.
 
     Accuracy:
-        Tables in docs/pdes.md. Against 128 x 128 cells, 64 x 64 have a drag that is up to 7 % too high, a lift that is up
-        to an eighth too low at small angles and within 2 % at large ones, and relative L2 errors of 0.5 to 2 % in
+        Tables in docs/pdes.md. Against 128 x 128 cells, 64 x 64 have a drag that is up to 7 % too high, a lift that is
+        up to an eighth too low at small angles and within 2 % at large ones, and relative L2 errors of 0.5 to 2 % in
         velocity_x and 2 to 13 % in the pressure, the most where it is smallest: thin profiles at no angle. The sides of
         the tunnel cost up to 0.7 % of the forces.
 
