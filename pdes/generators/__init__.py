@@ -1,5 +1,6 @@
 """Sources of training samples: a frozen dataclass of plain numbers, called with a key."""
 
+from .airfoil import AirfoilFlow
 from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
@@ -17,6 +18,7 @@ from .smoke import Smoke
 from .trajectory import Trajectory
 
 __all__ = [
+    "AirfoilFlow",
     "BurgersFlow",
     "DarcyFlow",
     "FieldInfo",
