@@ -272,3 +272,10 @@ def test_constants_are_made_on_the_solving_devices(tmp_path):
 )
 def test_batch_size(points, platform, size):
     assert solving.batch_size(points, platform) == size
+
+
+def test_a_set_larger_than_what_goes_unquestioned(tmp_path):
+    """While it is written it promises more than it has stored, which only a file that is read may not."""
+    shape = (64, 64)
+    path = ensure(HeatFlow(shape, num_modes=3), SplitSpec("train", 48, 7, (shape,)), tmp_path)[shape]
+    assert path.stat().st_size > 2**20 and load(path).x.shape == (48, 64, 64, 1)
