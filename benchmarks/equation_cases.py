@@ -251,7 +251,7 @@ CASES = [
          lambda g, t: exact.abc_flow(g, 2, t, 0.05), (4, 12), 1.0, 0),
     Case("Navier-Stokes, 3-D", "ABC flow in a wind", lambda n: of.NavierStokesVelocity(cube(n), 0.05),
          lambda g, t: exact.abc_flow(g, 2, t, 0.05, wind=(1.0, -0.5, 0.3)), (4, 12), 1.0, 16),
-    Case("Navier-Stokes, 3-D", "manufactured", navier_stokes_3d, moved(*SWIRL), (12, 30), 0.5, 2),
+    Case("Navier-Stokes, 3-D", "manufactured", navier_stokes_3d, moved(*SWIRL), (12, 30), 0.5, 3),
     Case("smoke", "manufactured", smoke, moved(cloud, *PLANE), (12, 64), 0.5, 8),
     Case("smoke, 3-D", "columns that rise in a wind", lambda n: of.Boussinesq(cube(n), 0.2, 0.1, 0.8),
          lambda g, t: travelling.rising_columns(g, t, 0.2, 0.1, 0.8, 1.2), (4, 12), 1.0, 8),

@@ -17,6 +17,7 @@ from data.instantiate import describe, instantiate
 from data.splits import plan
 from pdes import equations as of
 from pdes.generators import RandomStart
+from pdes.steppers import etdrk4
 from spectral.derivatives import symbol
 from spectral.grid import Grid
 from spectral.norms import inner_product
@@ -91,6 +92,18 @@ def test_what_neither_damps_nor_grows_conserves_the_invariants(equation):
     for name, value in change.items():
         # Round-off of the terms of the sum, which cancel.
         assert abs(float(value)) <= 1e-12 * float(size[name]), (name, value)
+
+
+@pytest.mark.parametrize("equation", [*CONSERVING, of.ShallowWater(SQUARE)], ids=lambda e: type(e).__name__)
+def test_a_step_in_float32_stays_in_it(equation):
+    count = len(equation.fields)
+    shape = (count, *equation.grid.shape) if count > 1 else equation.grid.shape
+    step = etdrk4(equation, 1e-2)
+    # Where float64 is allowed, so that a symbol or a factor that is not cast shows.
+    program = jax.make_jaxpr(lambda u: equation.to_physical(step(equation.to_spectral(u))))(
+        jax.ShapeDtypeStruct(shape, jnp.float32)
+    )
+    assert program.out_avals[0].dtype == jnp.float32
 
 
 def test_phases_lose_free_energy_at_the_rate_of_their_gradient_flow():
