@@ -6,6 +6,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from training.build import build_splits
 from training.check import check_components
 from training.config import parse, register
 
@@ -25,8 +26,11 @@ def composed(*overrides: str):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiment_builds(experiment, debug):
     settings, _ = composed(f"experiment={experiment}", *([f"debug={debug}"] if debug else []))
-    # Operator, loss, optimizer and every generator are built in the abstract.
-    check_components(settings)
+    if debug == "overfit":  # another number of the same samples than with smoke
+        build_splits(settings)
+    else:
+        # Operator, loss, optimizer and every generator are built in the abstract.
+        check_components(settings)
     assert settings.name == (debug or settings.name)
 
 
