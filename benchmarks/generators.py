@@ -6,8 +6,8 @@ The flows are those of Li et al. 2021, at viscosity 1e-3 on 64 x 64 points, 1e-4
 from the same starts, in float64. Every code takes the largest of the steps T / 2^j with which its error against a
 converged reference, ETDRK4 on twice as many points a side with a quarter of our step, is below the accuracy; so all
 deliver equally good data. The paper's scheme, Crank-Nicolson and forward Euler, is of first order: where its step would
-have to be far smaller than T / 512, it is found from the error at one that halves it (marked *). Where there are more than
-64 steps, that many are timed.
+have to be far smaller than T / 512, it is found from the error at one that halves it (marked *). Of more than 64 steps
+so many are timed.
 
 Times are medians of rounds in which the codes take turns. Ours solves as `data.generate` does, batches of four by as
 many threads as there are cores; torch has the whole batch and all cores. At last the memory of `data.generate`, in a
