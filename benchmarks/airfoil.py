@@ -53,7 +53,7 @@ def solve(cells: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     generator = AirfoilFlow((cells, cells), reynolds=reynolds, slowest=slowest)
 
     draws = [(c.reynolds / reynolds, math.radians(c.angle), c.camber, c.position, c.thickness) for c in CASES]
-    fields, force = jax.jit(jax.vmap(generator.solve))(*jnp.asarray(draws).T)
+    fields, force = jax.jit(jax.vmap(generator.profile_flow))(*jnp.asarray(draws).T)
     return {name: np.asarray(fields[name][:, 0]) for name in FIELDS}, np.asarray(force)
 
 

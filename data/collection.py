@@ -1,5 +1,6 @@
 """Somebody else's files as one data set: chosen, strung together and read piece by piece."""
 
+import contextlib
 import dataclasses
 import hashlib
 import math
@@ -73,12 +74,14 @@ class Piece(NamedTuple):
         start: number of the first sample in the set.
         time: index of the first time in the set.
         values: float32 (samples, t, *space).
+        file: that they come from.
     """
 
     name: str
     start: int
     time: int
     values: np.ndarray
+    file: Path
 
 
 class _Part(NamedTuple):
@@ -108,7 +111,7 @@ class Collection:
         self.files = tuple(file for path in paths for file in reader.files(path))
         parts, first = [], None
         for file in self.files:
-            with reader.open(file) as layout:
+            with opened(reader, file) as layout:
                 if first is None:
                     first = file, layout
                 else:
@@ -156,14 +159,14 @@ class Collection:
         for part in self._parts:
             begin, end = max(self.rows.start - before, 0), min(self.rows.stop - before, part.samples)
             if begin < end:
-                with self.reader.open(part.file) as layout:
+                with opened(self.reader, part.file) as layout:
                     variables = self._with_parameters(part, layout)
                     for start in range(begin, end, count):
                         rows = slice(start, min(start + count, end))
                         for name, variable in ((name, variables[name]) for name in self.fields):
                             for times in _cut(self._times(len(variable.info.times)), chunk):
                                 values = self._read(part, layout, variable, rows, times[1])
-                                yield Piece(name, before + start - self.rows.start, times[0], values)
+                                yield Piece(name, before + start - self.rows.start, times[0], values, part.file)
             before += part.samples
 
     def _read(self, part: _Part, layout: Layout, variable: Variable, rows: slice, times: Sequence[int]) -> np.ndarray:
@@ -243,10 +246,29 @@ class Collection:
         return range(start, stop if count is None else start + count)
 
 
+@contextlib.contextmanager
+def opened(reader: Reader, file: Path) -> Iterator[Layout]:
+    """`reader.open`, where whatever a malformed file leads to is one error.
+
+    Raises:
+        DataError: for a file that is not laid out as its source says.
+    """
+    try:
+        with reader.open(file) as layout:
+            yield layout
+    except (DataError, OSError):
+        raise
+    except Exception as error:  # what a reader runs into depends on what is wrong with the file
+        raise DataError(
+            f"{file}: got a file that is not laid out as those of {reader.source} are ({type(error).__name__}: "
+            f"{error}), wanted one that is; choose the source that wrote it, or fetch it again"
+        ) from error
+
+
 def fingerprint(reader: Reader, files: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """Name, bytes and time of change of everything that is read, without opening it."""
+    """Path, bytes and time of change of everything that is read, without opening it."""
     stats = [(content, content.stat()) for file in files for content in reader.contents(file)]
-    return [(content.name, stat.st_size, stat.st_mtime_ns) for content, stat in stats]
+    return [(str(content.resolve()), stat.st_size, stat.st_mtime_ns) for content, stat in stats]
 
 
 def digest(reader: Reader, file: Path) -> tuple[int, str]:

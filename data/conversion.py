@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from .collection import Collection, Selection, digest, fingerprint
+from .collection import Collection, Piece, Selection, digest, fingerprint
 from .errors import DataError
 from .metadata import FieldStats, Metadata
 from .moments import Moments
@@ -82,8 +82,9 @@ def write(collection: Collection, target: Path, key: str) -> Metadata:
     with whole_file(target, needed) as file, ProgressReport(title, collection.samples) as progress:
         write_header(file, _metadata(collection, target, key))
         done = 0
-        for name, start, time, values in collection.pieces():
-            _check_finite(values, collection, name, start, time)
+        for piece in collection.pieces():
+            name, start, time, values, _ = piece
+            _check_finite(piece, collection)
             stop = start + len(values)
             dataset(file, f"fields/{name}")[start:stop, time : time + values.shape[1]] = values
             moments.setdefault((name, time), Moments(reduced)).update(values)
@@ -118,14 +119,14 @@ def _write_source(file: h5py.File, collection: Collection) -> None:
     file["source/sha256"] = [text for _, text in found]
 
 
-def _check_finite(values: np.ndarray, collection: Collection, name: str, start: int, first: int) -> None:
-    finite = np.isfinite(values)
+def _check_finite(piece: Piece, collection: Collection) -> None:
+    finite = np.isfinite(piece.values)
     if not finite.all():
         sample, time = (int(i) for i in np.argwhere(~finite)[0][:2])
         raise DataError(
-            f"{collection.files[0]}: got a number that is not finite in field {name!r}, sample "
-            f"{collection.rows[start + sample]}, time index {first + time}, wanted finite numbers; leave the sample "
-            "out with range, the field with fields, or fetch the file again"
+            f"{piece.file}: got a number that is not finite in field {piece.name!r}, sample "
+            f"{collection.rows[piece.start + sample]}, time index {piece.time + time}, wanted finite "
+            "numbers; leave the sample out with range, the field with fields, or fetch the file again"
         )
 
 

@@ -33,6 +33,10 @@ def _convert(asked: argparse.Namespace) -> None:
     selection = selection_of({name: value for name, value in values.items() if value is not None})
     collection = Collection(reader, paths, selection)
     key = conversion_key(reader, collection.files, selection)
+    if asked.output and Path(asked.output).expanduser().exists():
+        raise DataError(
+            f"--output: got {asked.output}, which is there already, wanted a new file; delete it or name another"
+        )
     target = Path(asked.output).expanduser() if asked.output else converted_path(reader, paths, key)
     if asked.output is None and target.exists():
         metadata, done = read_metadata(target), "found"

@@ -12,6 +12,8 @@ _MOST_COMPRESSED = 2000
 _NOT_COMPRESSING = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 # Without a filter, chunks that were never written cost nothing on the disk and all of it in memory.
 _SMALL = 2**20
+# A chunk is unpacked whole, whatever is asked of it.
+_LARGEST_CHUNK = 2**26
 
 
 def inside(group: h5py.Group, name: str) -> Any:
@@ -44,6 +46,14 @@ def check_numbers(data: h5py.Dataset) -> None:
         raise _refuse(data, "", "values that lie in another file", "values in this file")
     if data.dtype.kind not in "biuf":
         raise _refuse(data, "", f"values of type {data.dtype}", "real numbers")
+    if data.shape is None:
+        raise _refuse(data, "", "a dataset without a shape", "numbers")
+    if data.chunks and data.dtype.itemsize * math.prod(data.chunks) > max(
+        _LARGEST_CHUNK, 2 * data.dtype.itemsize * math.prod(data.shape)
+    ):
+        raise _refuse(
+            data, "", f"chunks of {data.chunks} for values of shape {data.shape}", "chunks no larger than that"
+        )
     stored, promised = data.id.get_storage_size(), data.dtype.itemsize * math.prod(map(int, data.shape))
     made = data.id.get_create_plist()
     compressed = any(made.get_filter(i)[0] not in _NOT_COMPRESSING for i in range(made.get_nfilters()))

@@ -18,8 +18,10 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=4, help="rows of the picture (default 4)")
     parser.add_argument("--no-picture", action="store_true", help="words and numbers only")
     arguments = parser.parse_args()
-    if arguments.samples < 1:
-        parser.error(f"--samples: got {arguments.samples}, wanted at least 1")
+    if not 1 <= arguments.samples <= 32:
+        parser.error(f"--samples: got {arguments.samples}, wanted 1 to 32 rows")
+    if arguments.picture and arguments.picture.suffix != ".png":
+        parser.error(f"--picture: got {arguments.picture}, wanted a name that ends in .png")
     try:
         _inspect(arguments)
     except (DataError, OSError) as error:

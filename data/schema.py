@@ -15,6 +15,7 @@ Names of root attributes follow The Well's where it has them.
 """
 
 import contextlib
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -192,6 +193,8 @@ def _header(file: h5py.File, path: Path, attributes: dict[str, Any]) -> Metadata
 def _check_header(metadata: Metadata) -> None:
     sides = metadata.extent
     sound = metadata.samples > 0 and metadata.grid_type in GRID_TYPES and len(sides) == metadata.ndim > 0
+    if not 0 <= metadata.seed < 2**32:
+        raise DataError(f"{metadata.path}: got seed {metadata.seed}, wanted 0 .. 2^32 - 1; {_AGAIN}")
     if not sound or not all(0 < side < math.inf for side in sides):
         raise DataError(
             f"{metadata.path}: got {metadata.samples} samples, {metadata.grid_type!r} points, sides {sides} of "
@@ -217,11 +220,16 @@ def _field(data: h5py.Dataset) -> FieldInfo:
 
 
 def _stats(group: h5py.Group) -> FieldStats:
-    return FieldStats(**{name: tuple(float(v) for v in dataset(group, name)[()]) for name in STATISTICS})
+    found = {name: tuple(float(v) for v in dataset(group, name)[()]) for name in STATISTICS}
+    if not all(map(math.isfinite, itertools.chain(*found.values()))) or min(found["std"], default=0) < 0:
+        raise DataError(f"{group.file.filename}: got {found} in {group.name}, wanted finite numbers; {_AGAIN}")
+    return FieldStats(**found)
 
 
 def _check_fields(file: h5py.File, metadata: Metadata) -> None:
     for name, field in metadata.fields.items():
+        if not all(map(math.isfinite, field.times)) or list(field.times) != sorted(field.times):
+            raise DataError(f"{metadata.path}: got times {field.times} of {name}, wanted rising ones; {_AGAIN}")
         data = dataset(file, f"fields/{name}")
         wanted = (metadata.samples, len(field.times), *metadata.shape)
         if data.shape != wanted or data.dtype != np.float32:

@@ -76,8 +76,8 @@ class Solver:
                 if bad.any():
                     raise FloatingPointError(
                         f"{self._generator.name}: got a {name} that is not finite in sample "
-                        f"{int(indices[bad.argmax()])} (seed {self._seed}), wanted finite numbers; take a smaller time "
-                        "step or a finer solver grid"
+                        f"{int(indices[bad.argmax()])} (seed {self._seed}), wanted finite numbers: the flow left what "
+                        "its time step is made for, or was not resolved; take a finer solver grid or a gentler start"
                     )
 
 

@@ -67,7 +67,7 @@ def _field_statistics(file: h5py.File, metadata: Metadata, name: str) -> Finding
     detail = f"{off:.1e} of the standard deviation away from the stored ones"
     if twins:
         detail += f"; samples {twins[0][0]} and {twins[0][1]} are equal, {len(twins)} such in all"
-    verdict = FAILS if off > 1e-3 else UNDECIDED if twins else HOLDS
+    verdict = UNDECIDED if off <= 1e-3 and twins else HOLDS if off <= 1e-3 else FAILS
     return Finding(f"statistics of {name}", verdict, detail)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pdes.generators import FieldInfo
 
+from ..guard import check_numbers, inside
 from .hdf5 import open_hdf5
 from .reader import Layout, Reader, Variable, check_shape, refuse
 
@@ -123,7 +124,10 @@ def _matrices(path: Path) -> Iterator[dict[str, _Matrix]]:
         raise refuse(path, f"no MATLAB file ({size} bytes)", "one of version 5 or 7.3", "fetch it again") from error
     if major == 2:
         with open_hdf5(path) as file:
-            arrays = {name: data for name, data in file.items() if hasattr(data, "shape")}
+            # Groups, and MATLAB's own beside the variables, are none of ours.
+            arrays = {name: data for name in map(str, file) if hasattr(data := inside(file, name), "shape")}
+            for data in arrays.values():
+                check_numbers(data)
             yield {name: _Matrix(data.shape[::-1], lambda data=data: data, True) for name, data in arrays.items()}
         return
 

@@ -80,6 +80,8 @@ class Variable:
             for letter, size in zip(self.axes, self.data.shape, strict=True)
         )
         values = np.asarray(self.data[key])
+        if values.dtype.kind not in "biuf":
+            raise TypeError(f"values of type {values.dtype} in place of real numbers")
         own = [letter for letter in letters if letter in self.axes]
         rest = [letter for letter in self.axes if letter not in letters]
         values = values.transpose([self.axes.index(letter) for letter in (*own, *rest)])

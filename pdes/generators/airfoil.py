@@ -173,9 +173,9 @@ class AirfoilFlow(Generator):
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Stream, mask, mean pressure, velocity and fluctuation, each [1, x, y]."""
-        return self.solve(**self.draw(key))[0]
+        return self.profile_flow(**self.draw(key))[0]
 
-    def solve(
+    def profile_flow(
         self, speed: jax.Array, angle: jax.Array, camber: jax.Array, position: jax.Array, thickness: jax.Array
     ) -> tuple[dict[str, Float[Array, "t ..."]], Float[Array, "2"]]:
         """One flow, and the mean coefficients of drag and lift.

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from data import convert
 from data.errors import DataError
 from data.guard import inside
 from data.readers.hdf5 import member
@@ -81,7 +82,7 @@ def attribute(name: str, value):
         (huge, r"\(1000000000, 2, 12, 10\) values in 0 bytes .*wanted 960,000,000,000 bytes"),
         (bomb, r"\(10000000, 2, 12, 10\) values in \d+ bytes"),
         (replaced(FIELD, np.array([b"x"] * 3)), r"values of type \|S1"),
-        (replaced("grid/x", h5py.Empty("f4")), "header of wrong types"),
+        (replaced("grid/x", h5py.Empty("f4")), "a dataset without a shape at /grid/x"),
         (replaced("stats/temperature/mean", 3.0), "header of wrong types"),
         (replaced("stats/temperature/mean", np.zeros((2, 2))), "header of wrong types"),
         (attribute("n_trajectories", "many"), "header of wrong types .*'many'"),
@@ -90,6 +91,11 @@ def attribute(name: str, value):
         (attribute("extent", (1.0, np.nan)), r"sides \(1\.0, nan\)"),
         (attribute("extent", (1.0,)), "of 2 axes"),
         (attribute("grid_type", "triangles"), "'triangles' points"),
+        (replaced("stats/temperature/std", np.array([np.nan, 1.0])), "wanted finite numbers"),
+        (replaced("stats/temperature/std", np.array([-1.0, 1.0])), "wanted finite numbers"),
+        (lambda f: f[FIELD].attrs.__setitem__("times", (1.0, 0.0)), "wanted rising ones"),
+        (lambda f: f[FIELD].attrs.__setitem__("times", (0.0, np.nan)), "wanted rising ones"),
+        (attribute("seed", 2**40), "got seed 1099511627776"),
         (attribute("times", 0.0), None),
     ],
 )
@@ -121,6 +127,49 @@ def test_readers_of_other_layouts_are_guarded_too(tmp_path):
             member(file, "tensor")
         with pytest.raises(DataError, match=r"\(1000000, 100, 100\) values in 0 bytes at /density"):
             member(file, "density")
+
+
+def test_chunks_that_unpack_to_far_more_than_their_values(tmp_path):
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        file.create_dataset("u", (2, 3), np.float32, chunks=(2**13, 2**13), maxshape=(None, None), compression="gzip")
+        file["nothing"] = h5py.Empty("f4")
+        with pytest.raises(DataError, match=r"chunks of \(8192, 8192\) for values of shape \(2, 3\)"):
+            member(file, "u")
+        with pytest.raises(DataError, match="a dataset without a shape at /nothing"):
+            member(file, "nothing")
+
+
+def linked(file: h5py.File) -> None:
+    file["a"] = h5py.ExternalLink("elsewhere.h5", "/a")
+
+
+def unwritten(file: h5py.File) -> None:
+    file["a"], file["u"] = np.ones((8, 8, 2)), np.ones((3, 8, 8, 2))
+    file.create_dataset("t", (10**9, 1), np.float64)
+
+
+def text(file: h5py.File) -> None:
+    file["a"], file["u"], file["t"] = np.full((8, 8, 2), b"x"), np.ones((3, 8, 8, 2)), np.arange(3.0)
+
+
+@pytest.mark.parametrize("damage", [linked, unwritten, text])
+def test_matlab_files_are_guarded_too(tmp_path, monkeypatch, capsys, damage):
+    path = tmp_path / "set.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        damage(file)
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + bytes([0, 2]) + b"IM"
+    path.write_bytes(head + path.read_bytes()[len(head) :])
+    with pytest.raises(SystemExit, match=r"^error: .*set\.mat: got .*wanted [^\n]*$"):
+        convert.main(["fno_mat", str(path), "--output", str(tmp_path / "out.h5")])
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_a_malformed_file_is_one_line(tmp_path):
+    path = tmp_path / "set.hdf5"
+    with h5py.File(path, "w") as file:
+        file["tensor"], file["x-coordinate"], file["t-coordinate"] = np.ones((2, 3, 16)), np.arange(16.0), 1.0
+    with pytest.raises(SystemExit, match=r"^error: .*set\.hdf5: got [^\n]*wanted [^\n]*$"):
+        convert.main(["pdebench", str(path), "--output", str(tmp_path / "out.h5")])
 
 
 def test_what_is_written_well_passes(tmp_path):

@@ -104,7 +104,7 @@ def put_together(collection, budget):
         for name, info in collection.fields.items()
     }
     largest = 0
-    for name, start, time, values in collection.pieces(budget):
+    for name, start, time, values, _ in collection.pieces(budget):
         fields[name][start : start + len(values), time : time + values.shape[1]] = values
         largest = max(largest, values.nbytes)
     return fields, largest

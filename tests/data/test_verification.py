@@ -135,6 +135,22 @@ def test_too_coarse_to_tell(file_of):
     assert UNDECIDED in found and FAILS not in found
 
 
+def test_what_has_all_but_decayed_is_measured_by_what_is_left(file_of, spoilt):
+    """Of the wave a hundredth is left at the end, so an error of half of it is half a percent of what has changed."""
+    decayed = dataclasses.replace(BURGERS, coefficients={"viscosity": 0.1}, interval=1.5, n_snapshots=2)
+    path = file_of(decayed, (64,))
+    assert verdicts(path) == [HOLDS]
+    metadata = read_metadata(path)
+    near = dataclasses.replace(decayed, coefficients={"viscosity": 0.11})
+    assert [finding.verdict for finding in check_equation(metadata, near, [0, 1], 1)] == [FAILS]
+
+
+def test_fields_of_another_problem(file_of):
+    metadata = read_metadata(file_of(BURGERS, (64,)))
+    (finding,) = check_equation(metadata, DARCY, [0], 1)
+    assert finding.verdict == UNDECIDED and "no permeability, pressure" in finding.detail
+
+
 def run(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["verify", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
