@@ -52,8 +52,8 @@ class AirfoilFlow(Generator):
         courant: time step, in cells over the speed; shorter where viscosity needs that.
 
     Raises:
-        ValueError: for numbers that are not positive, a window that is not square, a slowest speed or a share of the
-            chord above 1, an angle of 60 degrees or more, a growth of 1 or less.
+        ValueError: for numbers that are not positive, a window that is not square, a slowest speed above 1, a camber
+            above 0.2, a thickness above 0.5 or below the thinnest, an angle above 60 degrees, a growth of 1 or less.
 
     Accuracy:
         Tables in docs/pdes.md. Against 128 x 128 cells, 64 x 64 have a drag that is up to 7 % too high, a lift that is
