@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import ClassVar
 
 import jax
@@ -54,10 +53,6 @@ class NavierStokes3D(HeldTrajectory):
     @property
     def grid(self) -> Grid:
         return Grid(self.shape, (2 * math.pi,))
-
-    @property
-    def recorded(self) -> Mapping[str, tuple[str, str]]:
-        return self.flow(self.grid).fields
 
     @property
     def largest_speed(self) -> float:

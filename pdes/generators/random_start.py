@@ -106,10 +106,6 @@ class RandomStart(Trajectory):
     def grid(self) -> Grid:
         return Grid(self.shape, self.length if isinstance(self.length, tuple) else (self.length,))
 
-    @property
-    def recorded(self) -> Mapping[str, tuple[str, str]]:
-        return self.solved.fields
-
     def steps(self, duration: float) -> int:
         """Time steps that cover a duration."""
         return math.ceil(duration / self.dt - 1e-9)  # 0.3 / 0.1 is three

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -71,10 +70,6 @@ class Smoke(HeldTrajectory):
     @property
     def grid(self) -> Grid:
         return Grid(self.shape, (2 * math.pi,))
-
-    @property
-    def recorded(self) -> Mapping[str, tuple[str, str]]:
-        return self.flow(self.grid).fields
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,5 @@
 """Snapshots of one evolution: what the generators of trajectories share."""
 
-import abc
 from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
@@ -25,9 +24,11 @@ class Trajectory(Generator):
     n_inputs: int
 
     @property
-    @abc.abstractmethod
     def recorded(self) -> Mapping[str, tuple[str, str]]:
-        """Unit and description of every field, by name."""
+        """Unit and description of every field, by name: those of the equation's states."""
+        equation = self.flow(self.grid)
+        assert equation is not None  # a trajectory is one of a flow
+        return equation.fields
 
     def check_times(self) -> None:
         """Raises ValueError unless there are snapshots to predict, at increasing times."""
