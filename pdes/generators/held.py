@@ -10,19 +10,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from .base import grid_text
+from .checks import check_positive
 from .trajectory import Trajectory
 
 
 class HeldTrajectory(Trajectory):
-    """A `Trajectory` by a time step for the largest speed expected, to which the flow itself is held.
+    """A `Trajectory` by a time step for the largest speed expected, in which the flow itself is held to one cell.
 
-    The step is the largest in which `largest_speed` crosses at most `cfl` cells; the flow is held to that at every
-    snapshot, and a sample that exceeds it is not a number: `data.generation` then stops and names it.
+    The step is the largest in which `largest_speed` crosses at most `cfl` cells, so the flow may be 1 / `cfl` times as
+    fast. A sample in which more than a cell is crossed at any snapshot is not a number: `data.generation` then stops
+    and names it, and a smaller `cfl` lets it through.
     """
 
     cfl: float
 
     resolved: ClassVar[Fraction] = Fraction(2, 3)
+    limit: ClassVar[float] = 1.0
 
     @property
     @abc.abstractmethod
@@ -32,6 +35,12 @@ class HeldTrajectory(Trajectory):
     @abc.abstractmethod
     def cfl_numbers(self, equation: Any, states: Complex[Array, "t ..."], dt: float) -> Float[Array, "t"]:
         """The most cells that are crossed in a step, at every snapshot."""
+
+    def check_cfl(self) -> None:
+        """Raises ValueError for a CFL number with which no sample would be let through."""
+        check_positive(self, "cfl")
+        if self.cfl > self.limit:
+            raise ValueError(f"cfl: got {self.cfl}, wanted at most {self.limit:g}, to which samples are held")
 
     def steps(self, duration: float) -> int:
         """Time steps that cover a duration at the CFL number."""
@@ -50,6 +59,6 @@ class HeldTrajectory(Trajectory):
         """Every field, [n_snapshots, *space], of the trajectory from its fields at the start."""
         states = self.record(equation, equation.to_spectral(start), self.steps)
         cfl = self.cfl_numbers(equation, states, self.interval / self.steps(self.interval))
-        values = jax.vmap(equation.to_physical)(jnp.where(jnp.max(cfl) <= self.cfl, states, jnp.nan))
+        values = jax.vmap(equation.to_physical)(jnp.where(jnp.max(cfl) <= self.limit, states, jnp.nan))
         names = list(self.recorded)
         return {name: values[:, i] for i, name in enumerate(names)} if len(names) > 1 else {names[0]: values}

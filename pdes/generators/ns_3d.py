@@ -28,8 +28,7 @@ class NavierStokes3D(HeldTrajectory):
         speed: root of mean |u|^2 at the start.
         peak: wavenumber of the most energetic modes at the start.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: largest CFL number, for components of 5 standard deviations at the start; a sample that exceeds it is not a
-            number.
+        cfl: CFL number of components of 5 standard deviations at the start, see `HeldTrajectory`.
     """
 
     name: ClassVar[str] = "ns_3d"
@@ -47,7 +46,8 @@ class NavierStokes3D(HeldTrajectory):
     def __post_init__(self) -> None:
         check_shape(self, axes=3)
         self.check_times()
-        check_positive(self, "speed", "peak", "cfl")
+        check_positive(self, "speed", "peak")
+        self.check_cfl()
         check_not_negative(self, "viscosity")
 
     @property

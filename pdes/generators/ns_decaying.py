@@ -32,8 +32,7 @@ class NavierStokesDecaying(VorticityTrajectory):
         convention: "1984" or "torch_cfd", see `initial.mcwilliams`.
         peak: wavenumber of the most energetic modes.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: largest CFL number, for speeds up to 4.5 sqrt(energy), 4.5 standard deviations of each component; a sample
-            that exceeds it is not a number.
+        cfl: CFL number of speeds of 4.5 sqrt(energy), 4.5 standard deviations of each component; see `HeldTrajectory`.
 
     Source:
         McWilliams 1984 (J. Fluid Mech. 146). Cao et al. 2025 (arXiv 2405.17211) take convention="torch_cfd",
@@ -56,7 +55,8 @@ class NavierStokesDecaying(VorticityTrajectory):
     def __post_init__(self) -> None:
         check_shape(self, axes=2)
         self.check_times()
-        check_positive(self, "energy", "peak", "cfl")
+        check_positive(self, "energy", "peak")
+        self.check_cfl()
         check_not_negative(self, "viscosity")
         if self.convention not in get_args(Convention):
             raise ValueError(f"convention: got {self.convention!r}, wanted one of {', '.join(get_args(Convention))}")

@@ -32,7 +32,7 @@ class NavierStokesKolmogorov(VorticityTrajectory):
         max_speed: of the start, the largest |u|. The time step is made for components of 1.4 times that; with the
             defaults the flow slows down: 5.5 was the largest |u_i| of six samples from t = 0.5 to 20.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: largest CFL number; asserted at every snapshot: a sample that exceeds it is not a number.
+        cfl: CFL number of that speed, see `HeldTrajectory`.
 
     Source:
         Kochkov et al. 2021 (PNAS 118): k = 4, A = 1, mu = 0.1, nu = 1e-3. Times as in Cao et al. 2025 (arXiv
@@ -57,7 +57,8 @@ class NavierStokesKolmogorov(VorticityTrajectory):
     def __post_init__(self) -> None:
         check_shape(self, axes=2)
         self.check_times()
-        check_positive(self, "max_speed", "peak", "cfl")
+        check_positive(self, "max_speed", "peak")
+        self.check_cfl()
         check_not_negative(self, "viscosity", "drag")
         check_whole(self, "waves")
         if not is_number(self.amplitude):

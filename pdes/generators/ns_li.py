@@ -28,7 +28,7 @@ class NavierStokesLi(VorticityTrajectory):
 
     The time step comes from a bound on the speed: 4.5 standard deviations of a start's velocity and twice what the
     forcing alone would add by the end, u_f min(T, 1/(nu |k_f|^2)). The largest |u_i| in 6 samples of every regime
-    was 0.36 to 0.76 of it. `cfl` is asserted at every snapshot.
+    was 0.36 to 0.76 of it.
 
     Args:
         shape: points of the solver grid, at least 3/2 of what is stored.
@@ -36,7 +36,7 @@ class NavierStokesLi(VorticityTrajectory):
         amplitude: A.
         convention: of the start, see `li_covariance`; the published sets are drawn by "li_code".
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: largest CFL number; a sample that exceeds it is not a number.
+        cfl: CFL number of that speed, see `HeldTrajectory`.
 
     Accuracy:
         See docs/pdes.md. At nu = 1e-5 the flow is not resolved on fewer than 256 points a side.
@@ -61,7 +61,8 @@ class NavierStokesLi(VorticityTrajectory):
     def __post_init__(self) -> None:
         check_shape(self, axes=2)
         self.check_times()
-        check_positive(self, "viscosity", "cfl")
+        check_positive(self, "viscosity")
+        self.check_cfl()
         check_not_negative(self, "amplitude")
         li_covariance(self.convention)  # refuses another name
 

@@ -33,8 +33,8 @@ class ShallowWaterFlow(HeldTrajectory):
         peak: k0, wavenumber at which the start's spectrum peaks.
         speed: U, root of the mean square of the start's velocity.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: largest CFL number, for waves on 3/2 of the depth and components of 4.5 standard deviations at the start;
-            a sample in which |u_i| + sqrt(g h) exceeds that, or that falls dry, is not a number.
+        cfl: CFL number of waves on 3/2 of the depth and components of 4.5 standard deviations at the start, see
+            `HeldTrajectory`; what moves is |u_i| + sqrt(g h). A sample that falls dry is not a number.
     """
 
     name: ClassVar[str] = "shallow_water"
@@ -56,7 +56,8 @@ class ShallowWaterFlow(HeldTrajectory):
     def __post_init__(self) -> None:
         check_shape(self, axes=2)
         self.check_times()
-        check_positive(self, "gravity", "depth", "peak", "speed", "cfl")
+        check_positive(self, "gravity", "depth", "peak", "speed")
+        self.check_cfl()
         check_not_negative(self, "viscosity")
         if not is_number(self.coriolis):
             raise ValueError(f"coriolis: got {self.coriolis!r}, wanted a number")

@@ -38,8 +38,12 @@ def test_forced_flow_is_that_of_another_scheme_from_the_same_start():
 
 
 def test_a_speed_beyond_the_step_is_no_number():
-    """The bound on the speed is asserted: a force that drives the flow past it must not pass for data."""
-    assert np.isnan(sample(dataclasses.replace(SMALL_KOLMOGOROV, amplitude=400.0))).all()
+    """The bound on the speed is asserted: a force that drives the flow past it must not pass for data, unless asked."""
+    fast = dataclasses.replace(SMALL_KOLMOGOROV, amplitude=400.0)
+    assert np.isnan(sample(fast)).all()
+    assert np.isfinite(sample(dataclasses.replace(fast, cfl=0.05))).all()
+    with pytest.raises(ValueError, match="cfl: got 1.5, wanted at most 1"):
+        dataclasses.replace(fast, cfl=1.5)
 
 
 @pytest.mark.parametrize("viscosity, end, snapshots", [(1e-3, 50.0, 50), (1e-4, 30.0, 30), (1e-5, 20.0, 20)])
