@@ -75,7 +75,8 @@ def _draw(axis: Any, metadata: Metadata, values: list[np.ndarray], limits: tuple
         high = max(-low, high)
         low = -high
     if metadata.ndim == 1 and len(values) == 1:
-        axis.plot(np.arange(metadata.shape[0]) * metadata.extent[0] / metadata.shape[0], values[0], linewidth=0.8)
+        axis.plot(metadata.box.coordinates[0], values[0], linewidth=0.8)
+        axis.set_ylim(*_with_margin(low, high))
         axis.tick_params(labelsize=5)
         return
     if metadata.ndim == 1:
@@ -83,9 +84,15 @@ def _draw(axis: Any, metadata: Metadata, values: list[np.ndarray], limits: tuple
     else:
         plane = values[0] if metadata.ndim == 2 else values[0][..., metadata.shape[-1] // 2]
         plane, sides = plane.T, metadata.extent[:2]
+    # Without ticks a box has no place, only sides.
     axis.imshow(plane, origin="lower", cmap=colours, vmin=low, vmax=high, extent=(0, sides[0], 0, sides[1]))
     axis.set_xticks([])
     axis.set_yticks([])
+
+
+def _with_margin(low: float, high: float) -> tuple[float, float]:
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def _draw_spectra(axis: Any, spectra: Mapping[tuple[str, int], Spectrum], metadata: Metadata) -> None:

@@ -193,8 +193,10 @@ def _samples_by_file(foreign: Foreign) -> set[tuple[str, int]]:
 def _slice(text: str, where: str) -> slice:
     try:
         parts = [int(part) if part else None for part in text.split(":")]
-        if not 2 <= len(parts) <= 3:
+        if not 2 <= len(parts) <= 3 or (parts[2:] and parts[2] is not None and parts[2] < 1):
             raise ValueError
     except ValueError as error:
-        raise DataError(f"{where}: got {text!r}, wanted FIRST:END or FIRST:END:STEP, such as '0:50:10'") from error
+        raise DataError(
+            f"{where}: got {text!r}, wanted FIRST:END or FIRST:END:STEP, rising, such as '0:50:10'"
+        ) from error
     return slice(*parts)

@@ -58,6 +58,8 @@ class ProgressReport:
 
     def advance(self, samples: int) -> None:
         """Reports further samples as finished."""
+        if not samples:  # a further field of those that were reported
+            return
         self._done += samples
         now = time.monotonic()
         rate = (self._done - self._before) / max(now - self._clock, 1e-9)

@@ -62,12 +62,6 @@ def naca_outline(camber: Number, position: Number, thickness: Number, points: in
     return jnp.concatenate([upper[::-1], lower[1:]])
 
 
-def polygon_area(corners: Float[Array, "k 2"]) -> Float[Array, ""]:
-    """Area of a polygon whose corners go round it counterclockwise."""
-    (x, y), (after_x, after_y) = corners.T, jnp.roll(corners, -1, axis=0).T
-    return (x * after_y - after_x * y).sum() / 2
-
-
 def polygon_distance(corners: Float[Array, "k 2"], x: Float[Array, "*s"], y: Float[Array, "*s"]) -> Float[Array, "*s"]:
     """Signed distance of points to a closed polygon, negative inside. One side after the other: memory is that of x."""
 

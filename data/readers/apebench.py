@@ -37,8 +37,9 @@ class APEBench(Reader):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_step(self.dt)
-        named = self.channels is None or isinstance(self.channels, tuple)
-        check_option("channels", self.channels, named, "a name for each, such as [u, v]")
+        names = self.channels if isinstance(self.channels, tuple) else () if self.channels is None else (None,)
+        named = all(isinstance(name, str) and name.isidentifier() for name in names)
+        check_option("channels", self.channels, named, "a name of letters, digits and _ for each, such as [u, v]")
         check_option("equation", self.equation, isinstance(self.equation, str), "a name")
 
     @contextlib.contextmanager

@@ -5,11 +5,11 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from pdes.generators import FieldInfo
 
-from .reader import SPACE, Layout, Reader, Variable, check_shape, refuse
+from .reader import SPACE, Layout, Reader, Variable, check_option, check_shape, refuse
 from .torch_file import open_tensors
 
 
@@ -45,7 +45,11 @@ class NeuralOperator(Reader):
     source: ClassVar[str] = "neuraloperator"
     suffixes: ClassVar[tuple[str, ...]] = (".pt",)
 
-    channels: bool = False
+    channels: Any = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_option("channels", self.channels, isinstance(self.channels, bool), "true or false")
 
     @contextlib.contextmanager
     def open(self, path: Path) -> Iterator[Layout]:

@@ -4,14 +4,14 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import h5py
 
 from pdes.generators import FieldInfo
 
 from .hdf5 import member, numbers, open_hdf5, subgroup
-from .reader import Layout, Reader, Variable, check_shape, equal_rows, first_to_last, refuse
+from .reader import Layout, Reader, Variable, check_option, check_shape, equal_rows, first_to_last, refuse
 
 _SPLITS = ("train", "valid", "test")
 
@@ -34,7 +34,11 @@ class PDEArena(Reader):
     source: ClassVar[str] = "pdearena"
     suffixes: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
 
-    split: str | None = None
+    split: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_option("split", self.split, self.split in (None, *_SPLITS), f"one of {', '.join(_SPLITS)}")
 
     @contextlib.contextmanager
     def open(self, path: Path) -> Iterator[Layout]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,8 @@ class PDEBench(Reader):
         parameters = _named(file, path)
         lower = {name.lower() for name in parameters}
         equation = "advection" if "beta" in lower else "reaction_diffusion" if "rho" in lower else "burgers"
+        if equation == "burgers" and "nu" in parameters:
+            parameters["viscosity"] = parameters["nu"] / math.pi  # u_t + (u^2/2)_x = nu/pi u_xx
         if not lower & {"beta", "rho", "nu"}:
             equation = "pdebench"
         box = self.place(

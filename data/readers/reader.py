@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -39,7 +40,7 @@ def check_step(dt: object) -> None:
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +124,8 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True)
 class Reader(abc.ABC):
-    """A published layout. The fields of a subclass are the options of the format.
+    """A published layout. The fields of a subclass are the options of the format, as a config states
+    them: of any type until they are checked.
 
     Args:
         extent: side lengths of the box, for files that do not state it.

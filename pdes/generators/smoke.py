@@ -33,8 +33,8 @@ class Smoke(HeldTrajectory):
         speed: root of mean |u|^2 at the start.
         peak: wavenumber of the most energetic modes of u at the start.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
-        cfl: CFL number of components of 4.5 standard deviations at the start and the speed that a cloud gains over a few
-            radii, see `HeldTrajectory`.
+        cfl: CFL number of components of 4.5 standard deviations at the start and the speed that a cloud gains over a
+            few radii, see `HeldTrajectory`.
 
     Source:
         Smoke between walls is a common task, such as that of Gupta and Brandstetter 2022 (arXiv 2209.15616).

@@ -50,6 +50,12 @@ def test_values_come_out_as_they_went_in(tmp_path, case):
     assert not metadata.generator
 
 
+def test_the_viscosity_of_pdebench_is_what_stands_before_the_second_derivative(tmp_path):
+    """Takamoto et al. write Burgers' equation with nu / pi."""
+    _, path = converted(tmp_path, "pdebench scalar")
+    assert read_metadata(path).parameters == pytest.approx({"nu": 0.01, "viscosity": 0.01 / np.pi})
+
+
 def test_every_source_is_tested():
     assert {source for source, *_ in CASES.values()} | {"own"} == set(SOURCES)
 
@@ -307,6 +313,10 @@ def test_a_boundary_is_asked_for_where_the_name_does_not_say_it(tmp_path):
         ),
         ("scalarflow", {"camera": 5}, r"options\.camera: got 5, wanted 0 to 4"),
         ("apebench", {"extent": [0]}, r"options\.extent: got \(0,\), wanted a positive length for every axis"),
+        ("apebench", {"extent": [float("inf")]}, r"options\.extent: got \(inf,\), wanted a positive length"),
+        ("apebench", {"channels": ["../a/b"]}, r"options\.channels: got \('\.\./a/b',\), wanted a name of letters"),
+        ("neuraloperator", {"channels": "no"}, r"options\.channels: got 'no', wanted true or false"),
+        ("pdearena", {"split": 5}, r"options\.split: got 5, wanted one of train, valid, test"),
         ("apebench", {"grid_type": "torus"}, r"options\.grid_type: got 'torus', wanted periodic, cell or node"),
     ],
 )
@@ -327,6 +337,7 @@ def test_bad_sources_and_options(source, options, message):
         ({"times": [0, 4]}, r"got times \[0, 4\] in the selection, wanted less than 4"),
         ({"times": "9:"}, "got times .* wanted some of 4, rising"),
         ({"times": "x:y"}, "times: got 'x:y', wanted FIRST:END"),
+        ({"times": "0:4:0"}, "times: got '0:4:0', wanted FIRST:END or FIRST:END:STEP, rising"),
         ({"stride": 3}, "got stride 3 for 8 points of a periodic axis, wanted a divisor of 8"),
         ({"stride": [2]}, r"got stride \[2\], wanted one for each of 3 axes"),
         ({"stride": 0}, "stride: got 0, wanted whole numbers of at least 1"),
