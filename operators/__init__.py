@@ -3,7 +3,8 @@
 from .ffno import FFNO
 from .fno import FNO
 from .mgtfno import MGTFNO
+from .t1 import T1
 from .tfno import TFNO
 from .uno import UNO
 
-__all__ = ["FFNO", "FNO", "MGTFNO", "TFNO", "UNO"]
+__all__ = ["FFNO", "FNO", "MGTFNO", "T1", "TFNO", "UNO"]
