@@ -134,11 +134,9 @@ class T1(SpectralOperator):
         return x * jnp.asarray(self.truncation.alive[None, ..., None])
 
     def adapt(self, energies: Energies) -> None:
-        """See `SpectralOperator.adapt`; "data_aware" raises the first block by 1/sqrt(share of energy kept)."""
+        """See `SpectralOperator.adapt`."""
         super().adapt(energies)
-        if self.init == "data_aware":
-            weight = self.blocks[0].modes.weight
-            weight[...] = weight[...] / jnp.sqrt(energies.share)
+        first_block_keeps_energy(self.init, self.blocks[0], energies)
 
 
 def make_truncation(n_modes: int | Sequence[int], basis: Any, norm: Any, backend: Any) -> Truncation:
@@ -171,3 +169,10 @@ def block_init(
         raise refusal("resolution", None, f'the grid of the data with init="{init}"', "such as resolution=(64, 64)")
     grown = math.sqrt(math.prod(points("resolution", resolution, ndim)) / modes)
     return {"std": fan_in * (grown if layer == 0 or init == "variance_preserving" else 1.0), "gain": 1.0}
+
+
+def first_block_keeps_energy(init: str, block: MixerBlock, energies: Energies) -> None:
+    """With init="data_aware", W of a first block is raised by what the cut takes: 1 / sqrt(share of energy kept)."""
+    if init == "data_aware":
+        weight = block.modes.weight
+        weight[...] = weight[...] / jnp.sqrt(energies.share)

@@ -11,7 +11,7 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import FFNO, FNO, MGTFNO, T1, TFNO, UNO
+from operators import FFNO, FNO, MGTFNO, T1, TFNO, UNO, T1Plus, UNet
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
@@ -23,7 +23,9 @@ EXAMPLES = {
     ),
     # Samples of the cosine basis lie elsewhere in their cells, see test_t1.
     "T1": lambda ndim: T1((4,) * ndim, 2, 3, 6, n_layers=2, basis="fourier", rngs=nnx.Rngs(0)),
+    "T1Plus": lambda ndim: T1Plus((6,) * ndim, 2, 3, 2, basis="fourier", rngs=nnx.Rngs(0)),
     "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
+    "UNet": lambda ndim: UNet(2, 3, 2, resolution=SHAPES[ndim], rngs=nnx.Rngs(0)),
     "UNO": lambda ndim: UNO(
         *(2, 3, 6),
         n_layers=2,
@@ -50,7 +52,9 @@ def make(request):
 
 @pytest.fixture(scope="module")
 def operator(make):
-    return build(lambda: make(2))
+    operator = build(lambda: make(2))
+    operator.eval()  # batch norms with their running statistics: samples do not see each other
+    return operator
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
@@ -108,6 +112,7 @@ def test_save_and_load(make, operator):
     stored = np.load(file)
 
     other = build(lambda: make(2), seed=1)
+    other.eval()
     assert np.abs(apply(other, u) - apply(operator, u)).max() > 1e-3
     state = nnx.state(other, nnx.Param)
     pure = nnx.to_pure_dict(state)

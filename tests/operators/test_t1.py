@@ -73,7 +73,7 @@ def test_the_corner_alone_is_the_published_form(shape, n_modes):
 def test_the_output_has_no_other_modes():
     u = sample(2, 15, 16, 2)
     for options in ({}, {"basis": "fourier"}, {"selection": "top_energy", "kept_modes": 7}):
-        operator = small(**options)
+        operator = build(functools.partial(small, **options))
         v = apply(operator, u)
         np.testing.assert_allclose(operator.project(v), v, atol=2e-6 * float(jnp.abs(v).max()))
 
