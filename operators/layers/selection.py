@@ -79,8 +79,10 @@ class TopEnergy(LowPass):
 
     def scatter(self, z: Float[Array, "k b p c"]) -> Float[Array, "*box b p c"]:
         full = jnp.zeros((math.prod(self.box), *z.shape[1:]), z.dtype)
-        return full.at[self.indices[...]].set(z, unique_indices=True, indices_are_sorted=True).reshape(
-            *self.box, *z.shape[1:]
+        return (
+            full.at[self.indices[...]]
+            .set(z, unique_indices=True, indices_are_sorted=True)
+            .reshape(*self.box, *z.shape[1:])
         )
 
     def fit(self, energy: Float[Array, "*box"]) -> None:

@@ -11,7 +11,7 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import FFNO, FNO, MGTFNO, T1, TFNO, UNO, T1Plus, UNet
+from operators import FFNO, FNO, MGTFNO, T1, TFNO, UNO, Rollout, T1Plus, UNet
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
@@ -20,6 +20,12 @@ EXAMPLES = {
     "FNO": lambda ndim: FNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "MGTFNO": lambda ndim: MGTFNO(
         2, 3, trunk=functools.partial(FNO, (4,) * ndim, hidden_channels=6, n_layers=1), ndim=ndim, rngs=nnx.Rngs(0)
+    ),
+    "Rollout": lambda ndim: Rollout(
+        *(2, 3),
+        step=functools.partial(T1, (4,) * ndim, hidden_channels=4, n_layers=1, basis="fourier"),
+        order=1,
+        rngs=nnx.Rngs(0),
     ),
     # Samples of the cosine basis lie elsewhere in their cells, see test_t1.
     "T1": lambda ndim: T1((4,) * ndim, 2, 3, 6, n_layers=2, basis="fourier", rngs=nnx.Rngs(0)),
