@@ -21,8 +21,8 @@ Norm = Literal["ortho", "function"]
 class Truncation:
     """An isometry between fields spanned by some low modes and arrays [*stored, parts, c]; its inverse fills with zeros.
 
-    sum |z|^2 = sum |u|^2 (norm "ortho") or the mean of |u|^2 ("function") of a field u without other modes; in general
-    the difference is the energy of the modes left out (Parseval).
+    sum |z|^2 = sum |u|^2 (norm "ortho"), or the mean of |u|^2 times the number of modes ("function"), of a field u
+    without other modes; in general the difference is the energy of the modes left out (Parseval).
 
     - "cosine": orthonormal DCT-II, one part. Samples are taken to lie at the centres of cells, (j + 1/2) / S.
     - "fourier": frequencies -(n//2) .. n//2, on the last axis 0 .. n//2, and (re, im) as two parts, weighted so that
@@ -34,7 +34,8 @@ class Truncation:
     Args:
         n_modes: modes per axis; Fourier counts both signs, and an even count is the odd one above it.
         basis: "cosine" or "fourier".
-        norm: "ortho" depends on the number of points, "function" does not (up to the grid's aliasing).
+        norm: "ortho" depends on the number of points, "function" does not (up to the grid's aliasing): it is "ortho"
+            on a grid of as many points as modes.
         backend: of the transforms, see `spectral.transforms.forward`.
 
     Accuracy: as the transforms, about 1e-6 in float32. On a grid of even size S the Fourier basis is an isometry for
@@ -76,7 +77,7 @@ class Truncation:
 
     def scale(self, shape: Sequence[int]) -> float:
         """The coefficient of the constant function 1 on a grid."""
-        return math.sqrt(math.prod(shape)) if self.norm == "ortho" else 1.0
+        return math.sqrt(math.prod(shape if self.norm == "ortho" else self.n_modes))
 
     def forward(self, u: Float[Array, "*b_space c"]) -> Float[Array, "*b_modes p c"]:
         """Coefficients of fields.
@@ -117,7 +118,7 @@ class Truncation:
         """
         shape = u.shape[-1 - self.ndim : -1]
         tail = jnp.sum((u - self.inverse(z, shape)) ** 2, axis=self._axes(u.ndim))
-        return tail if self.norm == "ortho" else tail / math.prod(shape)
+        return tail if self.norm == "ortho" else tail * (self.scale(shape) ** 2 / math.prod(shape))
 
     @property
     def _counts(self) -> tuple[int, ...]:
