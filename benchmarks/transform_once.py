@@ -3,14 +3,14 @@
     python -m benchmarks.transform_once                         64 to 512 points an axis
     python -m benchmarks.transform_once --sizes 64 --rounds 5   some of them
 
-A step is forward, backward and AdamW in float32 with the relative L2 loss, the step that `train.py` compiles. "cached" is
-T1 on coefficients that were computed before (loss=l2_spectral), "fields" T1 on fields, with the transform of the input and
-the inverse of the output in every step. Settings are those of the paper's Navier-Stokes task: T1 with 24x24 modes, width
-48, 8 blocks; the FNO with frequencies up to 24 on each axis, width 32, 6 layers.
+A step is forward, backward and AdamW in float32 with the relative L2 loss, the step that `train.py` compiles.
+"cached" is T1 on coefficients that were computed before (loss=l2_spectral), "fields" T1 on fields, with the transform
+of the input and the inverse of the output in every step. Settings are those of the paper's Navier-Stokes task: T1
+with 24x24 modes, width 48, 8 blocks; the FNO with frequencies up to 24 on each axis, width 32, 6 layers.
 
-Times are medians over rounds in which the three take turns, so that a busy machine slows all alike. Memory is what the
-compiled program holds at once beyond the parameters and the state of the optimizer, which are counted apart. The batch is
-16, halved for all three until the largest program fits into --memory.
+Times are medians over rounds in which the three take turns, so that a busy machine slows all alike. Memory is what
+the compiled program holds at once beyond the parameters and the state of the optimizer, which are counted apart. The
+batch is 16, halved for all three until the largest program fits into --memory.
 """
 
 import argparse

@@ -29,8 +29,8 @@ class UNet(Operator):
         ValueError: for counts or a grid that make no network.
 
     Source: Thuerey, Weissenow, Prantl and Hu, "Deep Learning Methods for Reynolds-Averaged Navier-Stokes Simulations of
-        Airfoil Flows", AIAA Journal 2020; sizes of the kernels at 24, 64, 100 and 128 points as in the published code of
-        Transform Once (NeurIPS 2022), at others by one rule.
+        Airfoil Flows", AIAA Journal 2020; sizes of the kernels at 24, 64, 100 and 128 points as in the published code
+        of Transform Once (NeurIPS 2022), at others by one rule.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ Norm = Literal["ortho", "function"]
 
 @dataclasses.dataclass(frozen=True)
 class Truncation:
-    """An isometry between fields spanned by some low modes and arrays [*stored, parts, c]; its inverse fills with zeros.
+    """An isometry between fields spanned by low modes and arrays [*stored, parts, c]; its inverse fills with zeros.
 
     sum |z|^2 = sum |u|^2 (norm "ortho"), or the mean of |u|^2 times the number of modes ("function"), of a field u
     without other modes; in general the difference is the energy of the modes left out (Parseval).

@@ -1,4 +1,4 @@
-"""The baselines of Transform Once: published settings of the FNO and the F-FNO, and an FNO that uses all it computes."""
+"""The baselines of Transform Once: published settings of the FNO and the F-FNO, and an FNO with all its parts."""
 
 import math
 
