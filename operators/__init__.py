@@ -3,7 +3,11 @@
 from .ffno import FFNO
 from .fno import FNO
 from .mgtfno import MGTFNO
+from .rollout import Rollout
+from .t1 import T1
+from .t1_plus import T1Plus
 from .tfno import TFNO
+from .unet import UNet
 from .uno import UNO
 
-__all__ = ["FFNO", "FNO", "MGTFNO", "TFNO", "UNO"]
+__all__ = ["FFNO", "FNO", "MGTFNO", "T1", "TFNO", "UNO", "Rollout", "T1Plus", "UNet"]

@@ -89,6 +89,13 @@ def _check_loss(run: Run, operator: Operator, problem: Problem, stages: list[tup
     Not every layer has the forward derivative that a residual takes.
     """
     same = Normalizer(np.zeros(1, np.float32), np.ones(1, np.float32))
+    k_space = build.build_k_space(run, problem, operator, stages[-1], (same, same), cached=False)
+    if k_space is not None:
+        field = jax.ShapeDtypeStruct((1, *stages[-1], 1), np.float32)
+        with named("loss", run.loss):
+            call = lambda operator, u: k_space.objective().terms(lambda z: k_space.call(operator, z), u, u)  # noqa: E731
+            nnx.eval_shape(call, operator, field)
+        return
     objective = build.build_objective(run, problem, same)
     residual = isinstance(build.build_loss(run, problem), Sum)
     graph, state = nnx.split(operator)
