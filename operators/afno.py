@@ -1,67 +1,16 @@
-"""Adaptive Fourier neural operators: vision transformers whose tokens are mixed in Fourier space."""
+"""The adaptive Fourier neural operator: a vision transformer whose tokens are mixed in Fourier space."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
 from .base import Operator
-from .layers.afno_block import AFNOBlock, token_norm
-from .layers.arguments import choice, flag, known, points, random_streams, whole
+from .layers.afno_trunk import AFNOTrunk
+from .layers.arguments import points, whole
 from .layers.batches import flatten
-from .layers.linear import Linear
-from .layers.mixers import MIXERS, make_mixer
-from .layers.patch_embedding import PatchEmbedding, PatchHead, as_patch, token_grid
-from .layers.position_embedding import PositionEmbedding
+from .layers.patch_embedding import PatchHead, token_grid
 from .layers.resample import resample
-
-
-class AFNOTrunk(nnx.Module):
-    """Field -> tokens: patches are embedded, their places added, and mixed by blocks; see `AFNONet`."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        *,
-        ndim: int = 2,
-        grid: Sequence[int] | None = None,
-        patch_size: int | Sequence[int] = 4,
-        embed_dim: int = 128,
-        depth: int = 4,
-        mlp_ratio: int | float = 4,
-        double_skip: bool = True,
-        norm: str = "layer_norm",
-        position: str | None = "learned",
-        final_norm: bool = False,
-        mixer: str = "afno",
-        remat: bool = False,
-        rngs: nnx.Rngs,
-        **mixer_options: Any,
-    ) -> None:
-        random_streams(rngs)
-        known(AFNOTrunk, mixer_options, MIXERS[choice("mixer", mixer, MIXERS)])
-        self.in_channels, self.ndim = whole("in_channels", in_channels), whole("ndim", ndim)
-        self.embed_dim, depth = whole("embed_dim", embed_dim), whole("depth", depth)
-        self.patch, self.remat = as_patch(patch_size, ndim), flag("remat", remat)
-        tokens = None if grid is None else token_grid(points("grid", grid, ndim), self.patch, "grid")
-        if choice("position", position, ("learned", None)) is not None and tokens is None:
-            raise ValueError("grid: got None, wanted that of the data, for which places are learnt; or position=None")
-        self.embedding = PatchEmbedding(self.in_channels, embed_dim, self.patch, rngs=rngs)
-        self.position = None if position is None or tokens is None else PositionEmbedding(tokens, embed_dim, rngs=rngs)
-        of_block = {"mlp_ratio": mlp_ratio, "double_skip": double_skip, "norm": norm, "rngs": rngs}
-        mixers = [make_mixer(mixer, embed_dim, tokens, ndim, rngs=rngs, **mixer_options) for _ in range(depth)]
-        self.blocks = nnx.List([AFNOBlock(embed_dim, mixer, **of_block) for mixer in mixers])
-        self.final_norm = token_norm(norm, embed_dim) if flag("final_norm", final_norm) else None
-
-    def __call__(self, u: Float[Array, "b *space c"]) -> Float[Array, "b *tokens e"]:
-        x = self.embedding(u)
-        if self.position is not None:
-            x = self.position(x)
-        for block in self.blocks:
-            x = jax.checkpoint(lambda block, x: block(x))(block, x) if self.remat else block(x)
-        return x if self.final_norm is None else self.final_norm(x)  # pyright: ignore[reportCallIssue]
 
 
 class AFNONet(Operator):
@@ -133,27 +82,3 @@ class AFNONet(Operator):
         if truncation is None or truncation.n_modes is None:
             return []
         return [("n_modes", truncation.n_modes, token_grid(shape, self.trunk.patch))]
-
-
-class AFNOClassifier(nnx.Module):
-    """Logits of a picture: tokens of an `AFNOTrunk`, normalised and averaged, through one linear layer.
-
-    Args:
-        in_channels: channels of the picture.
-        num_classes: classes.
-        rngs: random streams.
-        **trunk_options: see `AFNONet`.
-
-    Source: Guibas et al., Adaptive Fourier Neural Operators, 2022, their classifier.
-    """
-
-    def __init__(self, in_channels: int, num_classes: int, *, rngs: nnx.Rngs, **trunk_options: Any) -> None:
-        self.trunk = AFNOTrunk(in_channels, rngs=rngs, **{"final_norm": True, **trunk_options})
-        self.head = Linear(self.trunk.embed_dim, whole("num_classes", num_classes), std=0.02, rngs=rngs)
-
-    def __call__(self, u: Float[Array, "*b_space c"]) -> Float[Array, "*b classes"]:
-        """Logits [*b, num_classes] of pictures [*b, *space, in_channels]."""
-        trunk = self.trunk
-        x = trunk(flatten(u, trunk.ndim, trunk.in_channels))
-        y = self.head(x.mean(tuple(range(1, trunk.ndim + 1))))
-        return y.reshape(*u.shape[: -trunk.ndim - 1], -1)

@@ -5,7 +5,10 @@ from typing import Any
 
 from flax import nnx
 
-from .afno import AFNOClassifier, AFNONet
+from .afno import AFNONet
+from .afno_classifier import AFNOClassifier
+from .dpot import DPOT
+from .layers.arguments import choice
 
 
 def fourcastnet(
@@ -13,7 +16,7 @@ def fourcastnet(
 ) -> AFNONet:
     """FourCastNet: 90 x 180 tokens of 8 x 8 points, 768 wide, 12 blocks, with the modes that its code mixes.
 
-    74,690,304 parameters; with `final_norm` 74,691,840, the count of its code, which has that norm and does not call it.
+    74,690,304 parameters; with `final_norm` 74,691,840, the count of its code, which has that norm but never calls it.
 
     Args:
         in_channels: fields in.
@@ -40,7 +43,46 @@ def afno_vit_s4(
         rngs: random streams.
         **options: of `AFNONet`, in the place of the published ones.
 
-    Source: Guibas et al., Adaptive Fourier Neural Operators, 2022, table of ImageNet-1k (16M parameters without places).
+    Source: Guibas et al., Adaptive Fourier Neural Operators, 2022, table of ImageNet-1k.
     """
     published = {"patch_size": 4, "embed_dim": 384, "depth": 12, "num_blocks": 4, "double_skip": False}
     return AFNOClassifier(in_channels, num_classes, grid=grid, rngs=rngs, **published | options)
+
+
+# Width, depth, blocks of the weights, hidden width of the MLP over the width.
+DPOT_SIZES = {
+    "tiny": (512, 4, 4, 1),
+    "small": (1024, 6, 8, 1),
+    "medium": (1024, 12, 8, 4),
+    "large": (1536, 24, 16, 4),
+    "huge": (2048, 27, 8, 4),
+}
+
+
+def dpot(
+    size: str,
+    in_channels: int = 40,
+    out_channels: int = 4,
+    *,
+    grid: Sequence[int] = (128, 128),
+    rngs: nnx.Rngs,
+    **options: Any,
+) -> DPOT:
+    """DPOT at one of its sizes: 7M, 30M, 122M, 509M or 1.03B parameters.
+
+    Args:
+        size: "tiny", "small", "medium", "large" or "huge".
+        in_channels: fields times steps in.
+        out_channels: fields out.
+        grid: points per axis.
+        rngs: random streams.
+        **options: of `DPOT`, in the place of the published ones.
+
+    Raises:
+        ValueError: for another size.
+
+    Source: Hao et al., DPOT, 2024, and its configurations.
+    """
+    embed_dim, depth, num_blocks, mlp_ratio = DPOT_SIZES[choice("size", size, DPOT_SIZES)]
+    published = {"embed_dim": embed_dim, "depth": depth, "num_blocks": num_blocks, "mlp_ratio": mlp_ratio}
+    return DPOT(in_channels, out_channels, grid=grid, rngs=rngs, **published | options)

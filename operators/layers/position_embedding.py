@@ -12,7 +12,7 @@ class PositionEmbedding(nnx.Module):
     """x -> x + p, with one learned vector p for every token of a grid; it starts as 0.02 N(0, 1).
 
     Tokens are cells: on another grid p is interpolated between the centres of the cells, by cubic convolution (Keys'
-    kernel with a = -0.5), also where there are fewer of them. Beyond the outermost centres the kernel is cut and scaled.
+    kernel with a = -0.5), also where there are fewer of them. Beyond the outermost centres the kernel is cut.
 
     Args:
         tokens: grid of the tokens.
