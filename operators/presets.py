@@ -49,13 +49,13 @@ def afno_vit_s4(
     return AFNOClassifier(in_channels, num_classes, grid=grid, rngs=rngs, **published | options)
 
 
-# Width, depth, blocks of the weights, hidden width of the MLP over the width.
+# Width, depth, blocks of the weights, hidden width of the MLP over the width, channels between tokens and output.
 DPOT_SIZES = {
-    "tiny": (512, 4, 4, 1),
-    "small": (1024, 6, 8, 1),
-    "medium": (1024, 12, 8, 4),
-    "large": (1536, 24, 16, 4),
-    "huge": (2048, 27, 8, 4),
+    "tiny": (512, 4, 4, 1, 32),
+    "small": (1024, 6, 8, 1, 32),
+    "medium": (1024, 12, 8, 4, 32),
+    "large": (1536, 24, 16, 4, 128),
+    "huge": (2048, 27, 8, 4, 128),
 }
 
 
@@ -68,7 +68,7 @@ def dpot(
     rngs: nnx.Rngs,
     **options: Any,
 ) -> DPOT:
-    """DPOT at one of its sizes: 7M, 30M, 122M, 509M or 1.03B parameters.
+    """DPOT at one of its sizes: 7M, 30M, 122M, 509M or 1.03B parameters, with the head that `DPOT` leaves out.
 
     Args:
         size: "tiny", "small", "medium", "large" or "huge".
@@ -83,6 +83,6 @@ def dpot(
 
     Source: Hao et al., DPOT, 2024, and its configurations.
     """
-    embed_dim, depth, num_blocks, mlp_ratio = DPOT_SIZES[choice("size", size, DPOT_SIZES)]
-    published = {"embed_dim": embed_dim, "depth": depth, "num_blocks": num_blocks, "mlp_ratio": mlp_ratio}
+    names = "embed_dim", "depth", "num_blocks", "mlp_ratio", "out_layer_dim"
+    published = dict(zip(names, DPOT_SIZES[choice("size", size, DPOT_SIZES)], strict=True))
     return DPOT(in_channels, out_channels, grid=grid, rngs=rngs, **published | options)

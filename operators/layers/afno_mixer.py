@@ -23,7 +23,7 @@ INITS = ("fixed", "fan_in")
 NORMS = ("ortho", "forward")
 
 # Scale and shift [b, 2, c] of a layer before its activation; one on the pair axis acts on re and im alike.
-Modulation = tuple[Float[Array, "b p h"], Float[Array, "b p h"]]
+Modulation = tuple[Float[Array, "b p c"], Float[Array, "b p c"]]
 
 
 class AFNOMixer(nnx.Module):
@@ -169,7 +169,7 @@ class AFNOMixer(nnx.Module):
         return y.reshape(n, *rows, 2, -1)
 
     def _modulated(
-        self, z: Float[Array, "n b k 2 h"], scale: Float[Array, "b p h"], shift: Float[Array, "b p h"]
+        self, z: Float[Array, "n b k 2 h"], scale: Float[Array, "b p c"], shift: Float[Array, "b p c"]
     ) -> Float[Array, "n b k 2 h"]:
         """z scale + shift; with a pair of numbers per channel that is a complex product."""
 

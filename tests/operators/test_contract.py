@@ -11,16 +11,24 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import FFNO, FNO, MGTFNO, TFNO, UNO
+from operators import DPOT, FFNO, FNO, MGTFNO, TFNO, UNO, AFNONet, ModAFNO
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
+# Of operators on patches: patches of one point, so that every grid will do.
+PATCHES = {"patch_size": 1, "embed_dim": 8, "depth": 1, "num_blocks": 2}
+
 EXAMPLES = {
+    "AFNONet": lambda ndim: AFNONet(2, 3, ndim=ndim, grid=SHAPES[ndim], **PATCHES, rngs=nnx.Rngs(0)),
+    "DPOT": lambda ndim: DPOT(
+        2, 3, ndim=ndim, grid=SHAPES[ndim], n_steps=2, out_layer_dim=4, **PATCHES, rngs=nnx.Rngs(0)
+    ),
     "FFNO": lambda ndim: FFNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "FNO": lambda ndim: FNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "MGTFNO": lambda ndim: MGTFNO(
         2, 3, trunk=functools.partial(FNO, (4,) * ndim, hidden_channels=6, n_layers=1), ndim=ndim, rngs=nnx.Rngs(0)
     ),
+    "ModAFNO": lambda ndim: ModAFNO(2, 3, ndim=ndim, grid=SHAPES[ndim], mod_dim=4, **PATCHES, rngs=nnx.Rngs(0)),
     "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
     "UNO": lambda ndim: UNO(
         *(2, 3, 6),
