@@ -39,6 +39,8 @@ def check_components(run: Run) -> None:
     _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream", "online"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident, stream or online")
+    if build.has_windows(run) and run.data.get("loader", "auto") not in ("auto", "resident"):
+        raise ValueError(f"data.windows: got true with data.loader={run.data['loader']}, wanted auto or resident")
     if build.is_online(run) and run.data.get("source") is not None:
         raise ValueError("data.loader: got online for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
@@ -117,8 +119,8 @@ def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> No
     shapes = {shape for _, split in splits.values() for shape in split.resolutions}
     for key in ("normalize_inputs", "normalize_targets"):
         mode = run.data.get(key)
-        if mode not in (None, False, "channel", "pixel"):
-            raise ValueError(f"data.{key}: got {mode!r}, wanted channel, pixel or null")
+        if mode not in (None, False, "channel", "field", "pixel"):
+            raise ValueError(f"data.{key}: got {mode!r}, wanted channel, field, pixel or null")
         if mode == "pixel" and len(shapes) > 1:
             raise ValueError(
                 f"data.{key}: got pixel for sets of shapes {sorted(shapes)}, wanted one shape: its statistics belong "

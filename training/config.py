@@ -139,12 +139,17 @@ class Distributed:
 
 @dataclass
 class Run:
-    """Root of the config tree."""
+    """Root of the config tree.
+
+    Args:
+        start_from: run directory whose parameters training begins with, for fine-tuning; null for those of the seed.
+    """
 
     name: str = "run"
     run_id: str | None = None
     output: str = "outputs"
     seed: int = 0
+    start_from: str | None = None
     allow: list[str] = field(default_factory=list)
     operator: dict[str, Any] = field(default_factory=dict)
     pde: dict[str, Any] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """A run from its config to its result: the whole control flow on one screen."""
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
@@ -37,6 +39,7 @@ from .step import (
     split_operator,
     statistics_of,
 )
+from .trained import read_settings, restore_weights
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -92,7 +95,8 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             best_metric=settings.checkpoint.best_metric if sets.valid and settings.trainer.eval_every else None,
             config=config,
         ) as checkpointer:
-            state, resumed_from = _restore_or_begin(checkpointer, program.make_state, key, mesh, logger)
+            begin_with = functools.partial(_fresh, settings, program.make_state, mesh)
+            state, resumed_from = _restore_or_begin(checkpointer, begin_with, program.make_state, key, mesh, logger)
             state = fit(
                 state,
                 program.train,
@@ -242,7 +246,25 @@ def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mes
     return resident_train(program, loader.data), report
 
 
-def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger: RunLogger):
+def _fresh(settings: Run, make_state: Callable[[jax.Array], TrainState], mesh: Mesh, key: jax.Array) -> TrainState:
+    """The state before the first step, with the parameters of another run where the settings name one."""
+    state = make_state(key)
+    if settings.start_from is None:
+        return state
+    folder = Path(settings.start_from).expanduser().resolve()
+    found = restore_weights(read_settings(folder, settings.allow), folder, "latest", mesh)
+    wanted = parameter_table(state.params)
+    if parameter_table(found.params) != wanted:
+        raise ValueError(
+            f"start_from: got {settings.start_from}, whose parameters are {sorted(parameter_table(found.params).items())}, "
+            f"wanted those of this run, {sorted(wanted.items())}; take the operator of that run"
+        )
+    ema = None if state.ema is None else jax.tree.map(jnp.array, found.params)
+    statistics = state.statistics if found.statistics is None else found.statistics
+    return state._replace(params=found.params, ema=ema, statistics=statistics)
+
+
+def _restore_or_begin(checkpointer: Checkpointer, begin, make_state, key, mesh, logger: RunLogger):
     """The newest good checkpoint, or fresh parameters; rows of the log past that step are dropped."""
     template = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), jax.eval_shape(make_state, key)
@@ -251,7 +273,7 @@ def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger:
     step = restored.step if restored else 0
     logger.resume(step)
     if restored is None:
-        return make_state(key), None
+        return begin(key), None
     logger.message(f"resuming from step {step}")
     return TrainState(**restored.state), step
 

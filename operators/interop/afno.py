@@ -38,8 +38,8 @@ def load_afno(
     """Set every parameter of an AFNO network from a published state dict; all of them, or none if one does not fit.
 
     The same names serve the classifiers of AFNO-transformer (mixers AFNO2D and GlobalFilter), FourCastNet's AFNONet
-    and PhysicsNeMo's AFNO; a prefix "module." is dropped, and where the operator has no final norm, so is FourCastNet's,
-    which its code never calls.
+    and PhysicsNeMo's AFNO. A prefix "module." is dropped; so is FourCastNet's final norm, which its code never calls,
+    where the operator has none.
 
     Args:
         operator: built with the options of the checkpoint, FourCastNet's and PhysicsNeMo's with
