@@ -55,7 +55,7 @@ class Rollout(Operator):
     def __call__(
         self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
     ) -> Float[Array, "*b_outspace co"]:
-        """Apply the step T times; see `Operator.__call__`. Another `output_shape` is that of every state in the output."""
+        """Apply the step T times; see `Operator.__call__`. Another `output_shape` is that of all states."""
         state, states = flatten(u, self.ndim, self.in_channels), []
         for _ in range(self.num_steps):
             states.append(self.step(state, output_shape))

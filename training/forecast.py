@@ -20,8 +20,8 @@ class Forecast:
         split: the run's split with the true trajectories.
         steps: to look ahead; null for as many as there are.
         start: index of the first state.
-        latitude_axis: the space axis whose coordinate is the latitude (radians), by which points are weighted; null on a
-            plane.
+        latitude_axis: the space axis whose coordinate is the latitude (radians), by which points are weighted; null
+            on a plane.
         which: latest or best checkpoint.
         allow: prefixes of `_target_` beyond this package's own.
     """
@@ -112,7 +112,7 @@ def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
         raise ValueError(f"steps: got {steps} from state {settings.start} of {count}, wanted 1 to {ahead}")
 
     def states(path: Path, times: range) -> np.ndarray:  # [sample, *space, field, time]
-        u = load(path, {name: times for name in names}, {names[0]: [0]}).x
+        u = load(path, {name: list(times) for name in names}, {names[0]: [0]}).x
         return u.reshape(*u.shape[:-1], len(names), len(times))
 
     true = states(truth, range(settings.start, settings.start + steps + 1))
@@ -164,8 +164,8 @@ def _states(run: Run, path: Path):
     follow = {name: len(times) for name, times in targets.items()}
     if not single or list(targets) != names or len(set(follow.values())) != 1 or len(metadata.shape) != 2:
         raise ValueError(
-            f"run: got a map from {dict(inputs)} to {dict(targets)} on {len(metadata.shape)} axes, wanted one from a state "
-            "of some fields in a plane to later states of the same fields"
+            f"run: got a map from {dict(inputs)} to {dict(targets)} on {len(metadata.shape)} axes, wanted one from a "
+            "state of some fields in a plane to later states of the same fields"
         )
     return metadata, names, min(len(metadata.fields[name].times) for name in names)
 

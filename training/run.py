@@ -256,8 +256,8 @@ def _fresh(settings: Run, make_state: Callable[[jax.Array], TrainState], mesh: M
     wanted = parameter_table(state.params)
     if parameter_table(found.params) != wanted:
         raise ValueError(
-            f"start_from: got {settings.start_from}, whose parameters are {sorted(parameter_table(found.params).items())}, "
-            f"wanted those of this run, {sorted(wanted.items())}; take the operator of that run"
+            f"start_from: got {settings.start_from} with parameters {parameter_table(found.params)}, wanted those of "
+            f"this run, {wanted}; take the operator of that run"
         )
     ema = None if state.ema is None else jax.tree.map(jnp.array, found.params)
     statistics = state.statistics if found.statistics is None else found.statistics

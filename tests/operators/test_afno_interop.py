@@ -144,18 +144,8 @@ def test_modafno(mode):
     shapes |= {"mod_embed_net.mlp.0.weight": (mod, mod), "mod_embed_net.mlp.0.bias": (mod,)}
     shapes |= {"mod_additive_proj.weight": (E, mod), "mod_additive_proj.bias": (E,)}
     weights = draw(shapes)
-    operator = nnx.eval_shape(
-        lambda: ModAFNO(
-            *(C, OUT),
-            **NET,
-            mod_dim=mod,
-            max_time=6.0,
-            scale_shift_mode=mode,
-            num_blocks=NB,
-            truncation="fourcastnet",
-            rngs=nnx.Rngs(0),
-        )  # fmt: skip
-    )
+    options = {"mod_dim": mod, "max_time": 6.0, "scale_shift_mode": mode, "truncation": "fourcastnet"}
+    operator = nnx.eval_shape(lambda: ModAFNO(C, OUT, **NET, num_blocks=NB, **options, rngs=nnx.Rngs(0)))
     buffers = {"device_buffer": np.zeros(0), "mod_embed_net.sinusoid_embed.freqs": np.pi * np.arange(1, 3)}
     load_modafno(operator, weights | buffers)
     u, times = sample(2, H * P, W * P, C), np.array([1.0, 4.0])
