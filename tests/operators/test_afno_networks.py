@@ -48,7 +48,7 @@ def test_published_sizes_of_dpot(size, published):
     # The head that names one of 12 data sets is left out.
     head = 2 * width * (width + 1) + 12 * (width + 1)
     got = (count(lambda rngs: dpot(size, rngs=rngs)) + head) / 1e6
-    assert got == pytest.approx(published, abs=max(0.9, 1e-3 * published))
+    assert got == pytest.approx(published, abs=max(0.9, 5e-3 * published))
 
 
 @pytest.mark.parametrize(("shape", "patch"), [((6,), (3,)), ((4, 9), (2, 3)), ((4, 2, 6), (2, 1, 3))])
