@@ -4,6 +4,7 @@ from flax import nnx
 
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
+from benchmarks.token_mixers import MIXERS, cases, parameters, table
 from operators import FNO
 from training.sharding import make_mesh
 
@@ -24,3 +25,15 @@ def test_a_compiled_step_of_any_operator():
 
     memory = compiled_step(make, (8,), 2, make_mesh(1)).memory_analysis()
     assert memory is not None and memory.argument_size_in_bytes > 0
+
+
+def test_token_mixers_have_about_as_many_parameters():
+    counts = {name: parameters(make) for name, (_, make) in MIXERS.items()}
+    assert counts["AFNO, 1 block"] == counts["attention"] == 66_048
+    assert max(counts.values()) < 1.02 * min(counts.values())
+    assert parameters(cases(16)["global filter"][1]) == 2 * 128 * 16 * 9
+
+
+def test_the_table_of_token_mixers():
+    text = table((4, 8), rounds=1)
+    assert all(name in text for name in cases(4)) and "time ~ N^" in text
