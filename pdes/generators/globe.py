@@ -44,9 +44,9 @@ class GlobalVorticity(Generator):
         ValueError: for numbers out of range, or cells too few for the truncation.
 
     Accuracy:
-        Products are free of aliases; fourth order in time. The domain is closed: opposite sides of the grid are not one.
+        Products are free of aliases; fourth order in time. Opposite sides of the grid are not one.
 
-    Source: Vallis 2017 (Atmospheric and Oceanic Fluid Dynamics), section 12.1; the first global forecasts on a computer.
+    Source: Vallis 2017 (Atmospheric and Oceanic Fluid Dynamics), chapter 12, whose damping is another.
     """
 
     name: ClassVar[str] = "global_vorticity"

@@ -92,7 +92,7 @@ def test_a_sample(x64):
 
 
 def test_what_is_refused():
-    with pytest.raises(ValueError, match="shape: got .* wanted more than 42 latitudes"):
+    with pytest.raises(ValueError, match=r"shape: got .* wanted more than 42 latitudes"):
         GlobalVorticity(shape=(32, 64))
     with pytest.raises(ValueError, match="n_inputs: got 3 of 3"):
         GlobalVorticity(n_snapshots=3, n_inputs=3)
