@@ -1,7 +1,6 @@
 """Vorticity of a layer of air around a rotating planet, on a grid of latitudes and longitudes."""
 
 import dataclasses
-import functools
 import math
 from typing import ClassVar
 
@@ -12,6 +11,7 @@ from jaxtyping import Array, Complex, Float
 
 from spectral.grid import Grid
 
+from ..barotropic_vorticity import BarotropicVorticity
 from ..spherical_harmonics import SphericalHarmonics
 from ..steppers import etdrk4, rollout
 from .base import FieldInfo, Generator
@@ -120,10 +120,10 @@ class GlobalVorticity(Generator):
         states = self.evolve(equation, self.start(key))
         return {"vorticity": jax.vmap(lambda c: equation.harmonics.to_latitudes(c, self.shape))(states)}
 
-    def evolve(self, equation: "BarotropicVorticity", start: Complex[Array, "m l"]) -> Complex[Array, "t m l"]:
+    def evolve(self, equation: BarotropicVorticity, start: Complex[Array, "m l"]) -> Complex[Array, "t m l"]:
         """Coefficients of all states."""
         inner = max(1, math.ceil(self.steps_per_day * self.interval))
-        step = etdrk4(equation, self.interval / inner)  # pyright: ignore[reportArgumentType]
+        step = etdrk4(equation, self.interval / inner)
         return jnp.concatenate([start[None], rollout(step, start, self.n_snapshots - 1, inner)])
 
     def start(self, key: jax.Array) -> Complex[Array, "m l"]:
@@ -136,44 +136,6 @@ class GlobalVorticity(Generator):
         # Real for m = 0.
         im = np.where(degrees[:, None] > 0, 1.0, 0.0)
         c = jax.lax.complex(noise[0], noise[1] * im) * (harmonics.inside * spectrum[None])
-        # |u|^2 = -psi z on the mean, of which m > 0 counts twice.
-        twice = np.where(degrees[:, None] > 0, 2.0, 1.0)
-        energy = jnp.sum(twice * jnp.abs(c) ** 2 / np.maximum(-harmonics.laplacian, 1.0))
+        # Twice the kinetic energy is the mean square of the velocity.
+        energy = 2 * BarotropicVorticity(self.degree).invariants(c)["energy"]
         return c * (self.speed / jnp.sqrt(energy))
-
-
-@dataclasses.dataclass(frozen=True)
-class BarotropicVorticity:
-    """The equation of `GlobalVorticity` for coefficients [m, l]: what a stepper asks for.
-
-    Args:
-        degree: T.
-        damping: of the highest degree.
-    """
-
-    degree: int
-    damping: float = 0.0
-
-    @functools.cached_property
-    def harmonics(self) -> SphericalHarmonics:
-        """The transform."""
-        return SphericalHarmonics(self.degree)
-
-    @property
-    def linear(self) -> Complex[np.ndarray, "m l"]:
-        """Damping, and the turning of Rossby waves: -2 Omega psi_lambda = 2 Omega i m / (l (l + 1)) z_lm."""
-        eigenvalues = -self.harmonics.laplacian
-        largest = self.degree * (self.degree + 1.0)
-        m = np.arange(self.degree + 1)[:, None]
-        waves = 2 * (2 * np.pi) * 1j * m / np.maximum(eigenvalues, 1.0)
-        return (waves - self.damping * (eigenvalues / largest) ** 4) * self.harmonics.inside
-
-    def nonlinear(self, z: Complex[Array, "m l"]) -> Complex[Array, "m l"]:
-        """-J(psi, z)."""
-        h = self.harmonics
-        psi = -z / np.maximum(-h.laplacian, 1.0)
-        along = 1j * np.arange(self.degree + 1)[:, None]
-        product = h.to_nodes(along * psi) * h.to_nodes(z, slope=True) - h.to_nodes(psi, slope=True) * h.to_nodes(
-            along * z
-        )
-        return -h.to_coefficients(product) * h.inside

@@ -42,7 +42,7 @@ def test_parameters_do_not_know_how_far_it_looks():
 def test_what_is_refused():
     with pytest.raises(ValueError, match="out_channels: got 3, wanted whole states of 2 channels"):
         Rollout(2, 3, operator=STEP, rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match="operator: got .* wanted a function that makes an operator"):
+    with pytest.raises(ValueError, match=r"operator: got .* wanted a function that makes an operator"):
         Rollout(2, 4, operator=lambda in_channels, out_channels, rngs: 3, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="n_modes: got"):
         rollout(1).check_grid((4,))

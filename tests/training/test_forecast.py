@@ -21,11 +21,12 @@ def start(place, name: str, *more: str) -> None:
         "operator=afno_forecast", "operator.operator.embed_dim=8", "operator.operator.depth=1",
         "operator.operator.num_blocks=2", "operator.operator.patch_size=2", "+operator.operator.final_norm=true",
         "pde=global_vorticity", "pde.shape=[8,12]", "pde.degree=5", "pde.peak=3", "pde.n_snapshots=4",
-        "+pde.steps_per_day=8", "data=global_vorticity", "data.splits.train={samples: 8, seed: 0, resolutions: [[8, 12]]}",
+        "+pde.steps_per_day=8", "data=global_vorticity",
+        "data.splits.train={samples: 8, seed: 0, resolutions: [[8, 12]]}",
         "data.splits.valid=null", "data.splits.test={samples: 3, seed: 2, resolutions: [[8, 12]]}",
         "data.inputs={vorticity: [0]}", "+data.windows=true", "data.normalize_inputs=field",
-        "data.normalize_targets=field", "loss=l2", "data.batch_size=4", "trainer.epochs=2", "plots=false", "mesh.data=1",
-        "logger.console_every_seconds=1e9", f"data.root={place / 'datasets'}", f"output={place}", f"run_id={name}",
+        "data.normalize_targets=field", "loss=l2", "data.batch_size=4", "trainer.epochs=2", "plots=false",
+        "mesh.data=1",        "logger.console_every_seconds=1e9", f"data.root={place / 'datasets'}", f"output={place}", f"run_id={name}",
     ]  # fmt: skip
     register()
     with initialize_config_module("configs", version_base="1.3"):

@@ -27,7 +27,7 @@ def test_scores_by_hand():
     # The size of anomalies does not matter, their sign does.
     assert float(anomaly_correlation(1 + 7 * (truth - 1), truth, climate, weights)) == pytest.approx(1.0)
     assert float(anomaly_correlation(2 - truth, truth, climate, weights)) == pytest.approx(-1.0)
-    # a = (1, 0; 0, 0), b = (0, 1; 2, 3): nothing in common; with a = (0, 0; 1, 0) it is 1.5 * 2 / sqrt(1.5 (0.5 + 19.5)).
+    # b = (0, 1; 2, 3), and with a = (0, 0; 1, 0) it is 1.5 * 2 / sqrt(1.5 (0.5 + 1.5 * 13)).
     other = jnp.array([[1.0, 1.0], [2.0, 1.0]])
     assert float(anomaly_correlation(other, truth, climate, weights)) == pytest.approx(3 / np.sqrt(30), rel=1e-6)
 
