@@ -27,8 +27,8 @@ class BarotropicVorticity(Equation):
         damping: of the highest degree, nu (T (T + 1))^4, 1 / day.
 
     Accuracy:
-        Free of aliases. A sum of harmonics of one degree l is an exact solution, undamped: a Rossby-Haurwitz wave, which
-        moves west by 2 Omega / (l (l + 1)).
+        Free of aliases. A sum of harmonics of one degree l is an exact solution, undamped: a Rossby-Haurwitz wave,
+        which moves west by 2 Omega / (l (l + 1)).
 
     Source: Vallis 2017 (Atmospheric and Oceanic Fluid Dynamics), chapter 6.
     """

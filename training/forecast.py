@@ -117,10 +117,12 @@ def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
 
     true = states(truth, range(settings.start, settings.start + steps + 1))
     climate = np.mean([states(train, range(t, t + 1)).mean(axis=0, dtype=np.float64)[..., 0] for t in range(count)], 0)
-    weights = np.ones(metadata.shape)
+    weights = jnp.ones(metadata.shape)
     if settings.latitude_axis is not None:
         rows = latitude_weights(metadata.box.coordinates[settings.latitude_axis])
-        weights = weights * rows.reshape([-1 if a == settings.latitude_axis else 1 for a in range(weights.ndim)])
+        weights = weights * jnp.asarray(rows, weights.dtype).reshape(
+            [-1 if a == settings.latitude_axis else 1 for a in range(weights.ndim)]
+        )
 
     # The states after the first, where the operator makes several, are not looked at.
     ahead_of_state = trained.targets.mean.shape[-1] // len(names)
