@@ -119,10 +119,9 @@ def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
     climate = np.mean([states(train, range(t, t + 1)).mean(axis=0, dtype=np.float64)[..., 0] for t in range(count)], 0)
     weights = jnp.ones(metadata.shape)
     if settings.latitude_axis is not None:
-        rows = latitude_weights(metadata.box.coordinates[settings.latitude_axis])
-        weights = weights * jnp.asarray(rows, weights.dtype).reshape(
-            [-1 if a == settings.latitude_axis else 1 for a in range(weights.ndim)]
-        )
+        axis = settings.latitude_axis
+        rows = jnp.asarray(latitude_weights(metadata.box.coordinates[axis]), weights.dtype)
+        weights = weights * rows.reshape([-1 if a == axis else 1 for a in range(2)])
 
     # The states after the first, where the operator makes several, are not looked at.
     ahead_of_state = trained.targets.mean.shape[-1] // len(names)
