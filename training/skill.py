@@ -29,7 +29,9 @@ def latitude_weights(latitudes: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"
 
 
 def rmse(
-    prediction: Float[Array, "*b x y"], target: Float[Array, "*b x y"], weights: Float[Array, "x y"]
+    prediction: Float[Array | np.ndarray, "*b x y"],
+    target: Float[Array | np.ndarray, "*b x y"],
+    weights: Float[Array | np.ndarray, "x y"],
 ) -> Float[Array, "*b"]:
     """sqrt(mean w (u - v)^2) over the points.
 
@@ -42,10 +44,10 @@ def rmse(
 
 
 def anomaly_correlation(
-    prediction: Float[Array, "*b x y"],
-    target: Float[Array, "*b x y"],
-    climatology: Float[Array, "x y"],
-    weights: Float[Array, "x y"],
+    prediction: Float[Array | np.ndarray, "*b x y"],
+    target: Float[Array | np.ndarray, "*b x y"],
+    climatology: Float[Array | np.ndarray, "x y"],
+    weights: Float[Array | np.ndarray, "x y"],
 ) -> Float[Array, "*b"]:
     """sum w a b / sqrt(sum w a^2 sum w b^2) of the anomalies a = u - m and b = v - m.
 
@@ -63,6 +65,6 @@ def anomaly_correlation(
     return _mean(a * b, weights) / jnp.sqrt(_mean(a * a, weights) * _mean(b * b, weights))
 
 
-def _mean(values: Float[Array, "*b x y"], weights: Float[Array, "x y"]) -> Float[Array, "*b"]:
+def _mean(values: Float[Array | np.ndarray, "*b x y"], weights: Float[Array | np.ndarray, "x y"]) -> Float[Array, "*b"]:
     w = jnp.asarray(weights, values.dtype).reshape((1,) * (values.ndim - 2) + weights.shape)
     return jnp.mean(values * w, axis=(-2, -1))

@@ -15,7 +15,7 @@ from training.run import _fresh, run
 from training.sharding import make_mesh
 from training.skill import anomaly_correlation, latitude_weights, rmse
 from training.step import TrainState
-from training.trained import load_run
+from training.trained import load_run, read_settings, restore_weights
 
 
 def start(place, name: str, *more: str) -> None:
@@ -59,7 +59,7 @@ def test_scores_of_a_forecast(trained):
     found, true = result["fields"]["vorticity"], states(trained)
     assert result["times"] == [0.5, 1.0, 1.5] and len(found["acc"]) == 3
     model = load_run(trained / "one")
-    second = np.asarray(model(model(jnp.asarray(true[..., :1]))))[..., 0]
+    second = jax.jit(lambda u: model(model(u)))(jnp.asarray(true[..., :1]))[..., 0]
     weights = jnp.asarray(
         np.repeat(latitude_weights((np.arange(8) + 0.5) * np.pi / 8)[:, None], 12, axis=1), jnp.float32
     )
@@ -75,6 +75,7 @@ def test_scores_of_a_forecast(trained):
     assert list((trained / "one" / "evaluations").glob("forecast_test_*.json"))
 
 
+@pytest.mark.slow  # a whole run more
 def test_fine_tuning_begins_where_the_first_run_ended(trained):
     two = ["data.targets={vorticity: [1, 2]}", "trainer.epochs=1", "optimizer.learning_rate=1e-9"]
     start(trained, "two", *two, f"start_from={trained / 'one'}")
@@ -87,10 +88,18 @@ def test_fine_tuning_begins_where_the_first_run_ended(trained):
     assert forecast(Forecast(run=str(trained / "two"), steps=2))["times"] == [0.5, 1.0]
 
 
-def test_fine_tuning_of_another_operator_is_refused(trained):
+def test_parameters_to_begin_with(trained):
+    settings = Run(start_from=str(trained / "one"))
+    of_run = restore_weights(read_settings(trained / "one", ()), trained / "one", "latest", make_mesh(1)).params
+    zeros = jax.tree.map(jnp.zeros_like, of_run)
+    state = TrainState(jnp.int32(0), zeros, "moments", zeros)
+    found = _fresh(settings, lambda key: state, make_mesh(1), jax.random.key(0))
+    for params in (found.params, found.ema):
+        jax.tree.map(np.testing.assert_array_equal, params, of_run)
+    assert found.opt_state == "moments"
     other = TrainState(jnp.int32(0), {"weight": jnp.zeros(3)}, None, None)
     with pytest.raises(ValueError, match=r"start_from: got .* take the operator of that run"):
-        _fresh(Run(start_from=str(trained / "one")), lambda key: other, make_mesh(1), jax.random.key(0))
+        _fresh(settings, lambda key: other, make_mesh(1), jax.random.key(0))
 
 
 def test_what_cannot_be_forecast(trained):
