@@ -5,6 +5,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
+Values = Array | np.ndarray
+
+
 def latitude_weights(latitudes: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     """n cos(lat_j) / sum_i cos(lat_i): weights of mean 1 for rows of equal spacing in latitude.
 
@@ -29,9 +32,9 @@ def latitude_weights(latitudes: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"
 
 
 def rmse(
-    prediction: Float[Array | np.ndarray, "*b x y"],
-    target: Float[Array | np.ndarray, "*b x y"],
-    weights: Float[Array | np.ndarray, "x y"],
+    prediction: Float[Values, "*b x y"],
+    target: Float[Values, "*b x y"],
+    weights: Float[Values, "x y"],
 ) -> Float[Array, "*b"]:
     """sqrt(mean w (u - v)^2) over the points.
 
@@ -44,10 +47,10 @@ def rmse(
 
 
 def anomaly_correlation(
-    prediction: Float[Array | np.ndarray, "*b x y"],
-    target: Float[Array | np.ndarray, "*b x y"],
-    climatology: Float[Array | np.ndarray, "x y"],
-    weights: Float[Array | np.ndarray, "x y"],
+    prediction: Float[Values, "*b x y"],
+    target: Float[Values, "*b x y"],
+    climatology: Float[Values, "x y"],
+    weights: Float[Values, "x y"],
 ) -> Float[Array, "*b"]:
     """sum w a b / sqrt(sum w a^2 sum w b^2) of the anomalies a = u - m and b = v - m.
 
@@ -65,6 +68,6 @@ def anomaly_correlation(
     return _mean(a * b, weights) / jnp.sqrt(_mean(a * a, weights) * _mean(b * b, weights))
 
 
-def _mean(values: Float[Array | np.ndarray, "*b x y"], weights: Float[Array | np.ndarray, "x y"]) -> Float[Array, "*b"]:
+def _mean(values: Float[Values, "*b x y"], weights: Float[Values, "x y"]) -> Float[Array, "*b"]:
     w = jnp.asarray(weights, values.dtype).reshape((1,) * (values.ndim - 2) + weights.shape)
     return jnp.mean(values * w, axis=(-2, -1))
