@@ -116,6 +116,28 @@ def test_recomputing_blocks_changes_nothing():
     np.testing.assert_allclose(apply(again, u), apply(network, u), atol=1e-5)
 
 
+def test_samples_on_several_devices():
+    """Values and gradients are those of one device, and nothing is gathered."""
+    network, u = build(lambda: net(depth=1)), sample(4, 8, 12, 2)
+    graph, state = nnx.split(network)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+
+    def loss(state, u):
+        return jnp.mean(jnp.square(nnx.merge(graph, state)(u)))
+
+    spread = jax.shard_map(
+        jax.value_and_grad(lambda state, u: jax.lax.pmean(loss(state, u), "data")),
+        mesh=mesh,
+        in_specs=(jax.P(), jax.P("data")),
+        out_specs=jax.P(),
+    )
+    program = jax.jit(spread).lower(state, u).compile()
+    assert "all-gather" not in (program.as_text() or "")
+    got, want = jax.jit(spread)(state, u), jax.jit(jax.value_and_grad(loss))(state, u)
+    # Another order of sums.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), got, want)
+
+
 def test_classifier():
     small = {**SMALL, "double_skip": False}
     classifier = build(lambda: AFNOClassifier(3, 5, rngs=nnx.Rngs(0), **small))
