@@ -105,7 +105,7 @@ class Inpainting(Generator):
         """One sample: picture, visible and mask, each [1, *shape]."""
         pictures, sizes = _read(self.pictures, self.reduce, self.shape)
         which, place, turn, hole = jax.random.split(key, 4)
-        i = jax.random.randint(which, (), 0, len(self.pictures))
+        i = jax.random.randint(which, (), 0, len(self.pictures), jnp.int32)
         free = jnp.asarray(sizes)[i] - np.array(self.shape) + 1
         corner = jnp.floor(jax.random.uniform(place, (2,)) * free).astype(jnp.int32)
         crop = jax.lax.dynamic_slice(jnp.asarray(pictures), (i, corner[0], corner[1]), (1, *self.shape))[0]

@@ -27,7 +27,7 @@ def two_pictures(tmp_path, monkeypatch):
     pictures._read.cache_clear()
 
 
-def test_a_sample(two_pictures):
+def test_a_sample(two_pictures, x64):
     generator = Inpainting(shape=(16, 8), pictures=("camera.png", "coins.png"), patch=4, missing=0.5)
     sample = jax.jit(generator)(jax.random.key(3))
     picture, visible, mask = (np.asarray(sample[name][0]) for name in ("picture", "visible", "mask"))
