@@ -16,7 +16,7 @@ import functools
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -72,14 +72,16 @@ def measure(side: int, rounds: int) -> dict[str, tuple[float, float]]:
             jax.block_until_ready(program(*arguments))
             if round_:  # the first one warms up
                 times[name].append(time.perf_counter() - start)
-    memory = {name: program.memory_analysis() for name, (program, _) in programs.items()}
-    return {
-        name: (statistics.median(t), memory[name].temp_size_in_bytes / 2**20 if memory[name] else math.nan)
-        for name, t in times.items()
-    }
+    return {name: (statistics.median(t), _temporaries(programs[name][0])) for name, t in times.items()}
 
 
-def table(sides: tuple[int, ...], rounds: int) -> str:
+def _temporaries(program) -> float:
+    """MiB that a program needs beside its arguments and results."""
+    memory = program.memory_analysis()
+    return memory.temp_size_in_bytes / 2**20 if memory else math.nan
+
+
+def table(sides: Sequence[int], rounds: int) -> str:
     """A Markdown table: milliseconds and MiB at every size, and how both grew over the last doubling of the side."""
     found = [measure(side, rounds) for side in sides]
     titles = [f"{side**2} tokens, ms" for side in sides] + [f"{side**2} tokens, MiB" for side in sides]
@@ -102,7 +104,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=SIDES[-1] ** 2, help="largest number of tokens")
     arguments = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, {arguments.rounds} rounds")
-    print(table(tuple(side for side in SIDES if side**2 <= arguments.most), arguments.rounds))
+    print(table([side for side in SIDES if side**2 <= arguments.most], arguments.rounds))
 
 
 if __name__ == "__main__":

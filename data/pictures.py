@@ -131,8 +131,8 @@ def _read(names: tuple[str, ...], reduce: int, least: tuple[int, ...]) -> tuple[
         small = [name for name, size in zip(names, sizes, strict=True) if (size < least).any()]
         raise ValueError(f"shape: got crops of {least} from {small}, which are smaller; lower reduce or the shape")
     stack = np.zeros((len(found), *sizes.max(0)))
-    for target, picture in zip(stack, found, strict=True):
-        target[: picture.shape[0], : picture.shape[1]] = picture
+    for i, picture in enumerate(found):
+        stack[i, : picture.shape[0], : picture.shape[1]] = picture
     return stack, sizes
 
 

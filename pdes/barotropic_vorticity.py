@@ -56,8 +56,8 @@ class BarotropicVorticity(Equation):
     def nonlinear(self, z: Complex[Array, "m l"]) -> Complex[Array, "m l"]:
         """-J(psi, z)."""
         h = self.harmonics
-        psi = -z / np.maximum(-h.laplacian, 1.0)
-        along = 1j * np.arange(self.truncation + 1)[:, None]
+        psi = z * jnp.asarray(-1 / np.maximum(-h.laplacian, 1.0), z.real.dtype)
+        along = jnp.asarray(1j * np.arange(self.truncation + 1)[:, None], z.dtype)
         product = h.to_nodes(along * psi) * h.to_nodes(z, slope=True) - h.to_nodes(psi, slope=True) * h.to_nodes(
             along * z
         )

@@ -132,12 +132,9 @@ def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
 
     @jax.jit
     def scores(u, v):
-        planes = [jnp.moveaxis(w, -1, 1) for w in (u, v)]
-        acc = [
-            anomaly_correlation(*(w[:, i] for w in planes), jnp.asarray(climate[..., i], u.dtype), weights)
-            for i in range(len(names))
-        ]
-        errors = [rmse(*(w[:, i] for w in planes), weights) for i in range(len(names))]
+        pairs = [(u[..., i], v[..., i], jnp.asarray(climate[..., i], u.dtype)) for i in range(len(names))]
+        acc = [anomaly_correlation(guess, truth, mean, weights) for guess, truth, mean in pairs]
+        errors = [rmse(guess, truth, weights) for guess, truth, _ in pairs]
         return jnp.stack([jnp.stack(acc), jnp.stack(errors)]).mean(-1)
 
     found = {name: {"acc": [], "rmse": [], "acc_persistence": [], "rmse_persistence": []} for name in names}

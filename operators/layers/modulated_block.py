@@ -41,8 +41,7 @@ class ModulatedBlock(nnx.Module):
         hidden = width("mlp_ratio", mlp_ratio, channels)
         self.norm1, self.norm2 = token_norm("layer_norm", channels), token_norm("layer_norm", channels)
         self.mixer = mixer
-        blocks, spectral = mixer.b2.shape[1], mixer.w1.shape[-1]
-        self.of_mixer = ScaleShift(features, blocks * spectral, pair=pair, rngs=rngs)
+        self.of_mixer = ScaleShift(features, mixer.num_blocks * mixer.w1.shape[-1], pair=pair, rngs=rngs)
         self.fc1, self.fc2 = (Linear(i, o, std=0.02, rngs=rngs) for i, o in ((channels, hidden), (hidden, channels)))
         self.of_mlp = ScaleShift(features, hidden, rngs=rngs)
 
