@@ -27,21 +27,23 @@ class Rollout(Operator):
 
     Channels are `fields` times frames, the frames of the first field first, the latest last, as data sets have them.
     Frames that were normalised differently do not continue each other: set data.normalize_inputs and
-    data.normalize_targets to null.
+    data.normalize_targets to `field`, one unit for all times of a field, or to null. The parameters are those of f
+    however far it looks, so with targets of one time f is trained on single steps, with those of two on its own output.
 
     Args:
         in_channels: fields times frames that f sees.
         out_channels: fields times frames to be predicted.
         step: makes f: called with `in_channels`, `out_channels` (the fields) and `rngs`.
         order: as above.
-        fields: of one frame.
+        fields: of one frame; None for every channel of the input, one frame.
         rngs: random streams.
 
     Raises:
         ValueError: for channels that are no whole number of frames, fewer frames than the order wants, or a step that
             makes no operator.
 
-    Source: the video experiment of Poli et al., "Transform Once", 2022; there in physical space.
+    Source: the video experiment of Poli et al., "Transform Once", 2022, there in physical space; with order 0 and one
+        frame the forecasts of Pathak et al., FourCastNet, 2022, fine-tuned on two steps.
     """
 
     def __init__(
@@ -51,18 +53,21 @@ class Rollout(Operator):
         *,
         step: Callable[..., Operator],
         order: int = 0,
-        fields: int = 1,
+        fields: int | None = 1,
         rngs: nnx.Rngs,
     ) -> None:
         self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
-        self.fields, self.order = whole("fields", fields), whole("order", order, least=0)
+        self.fields = self.in_channels if fields is None else whole("fields", fields)
+        self.order = whole("order", order, least=0)
         if self.order > 2:
             raise refusal("order", order, "0, 1 or 2", "choose one of them")
         if self.in_channels % self.fields or self.out_channels % self.fields:
             wanted = f"a divisor of {in_channels} and {out_channels} channels"
-            raise refusal("fields", fields, wanted, "change it, or the fields and times of the data")
+            raise refusal("fields", self.fields, wanted, "change it, or the fields and times of the data")
         if self.in_channels // self.fields < self.order:
-            raise refusal("order", order, f"at most the {in_channels // fields} frames given", "lower it, or give more")
+            raise refusal(
+                "order", order, f"at most the {self.in_channels // self.fields} frames given", "lower it, or give more"
+            )
         arguments = {"in_channels": self.in_channels, "out_channels": self.fields, "rngs": random_streams(rngs)}
         self.step: Any = make_inner("step", step, **arguments)
         self.ndim = self.step.ndim

@@ -31,7 +31,6 @@ from .component import named, refuse_keys
 from .config import Run
 from .distributed import together
 from .incremental import Growing, Rule
-from .k_space import KSpace
 from .losses import SpectralL2
 from .objective import Loss, Objective, Sum, single
 from .problem import Problem
@@ -39,8 +38,6 @@ from .spectral_layout import spectral_layout
 
 # Samples that the normalisers see of an endless set.
 STATISTICS = 64
-# Samples that an operator sees of a set in memory, to be adapted to it.
-MEASURED = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +113,7 @@ def build_datasets(run: Run) -> Datasets:
 def _read_datasets(run: Run, files: dict[str, dict[tuple[int, ...], Path]], streamed: bool) -> Datasets:
     shape, path = next(iter(files["train"].items()))
     maps = _maps(run, path)
-    train = TrainingSet(path, read_metadata(path), None if streamed else load(path, *maps), *maps)
+    train = TrainingSet(path, read_metadata(path), None if streamed else read(run, path), *maps)
     valid = read(run, next(iter(files["valid"].values()))) if "valid" in files else None
     test = {
         test_name(name, size, shape): read(run, path)
@@ -134,6 +131,8 @@ def is_online(run: Run) -> bool:
 
 def _is_streamed(run: Run, path: Path) -> bool:
     """Whether the training set stays in its file: the same answer on every process."""
+    if has_windows(run):
+        return False
     if run.data.get("loader", "auto") != "auto":
         return run.data["loader"] != "resident"
     metadata = read_metadata(path)
@@ -149,7 +148,12 @@ def _maps(run: Run, path: Path) -> tuple[FieldMap, FieldMap]:
 
 def read(run: Run, path: Path) -> Samples:
     """One file, with the fields of the config as channels."""
-    return load(path, run.data.get("inputs"), run.data.get("targets"))
+    return load(path, run.data.get("inputs"), run.data.get("targets"), windows=has_windows(run))
+
+
+def has_windows(run: Run) -> bool:
+    """Whether every start in time of a trajectory is a sample."""
+    return bool(run.data.get("windows"))
 
 
 def test_name(split: str, shape: tuple[int, ...], trained_on: tuple[int, ...]) -> str:
@@ -199,74 +203,6 @@ def build_operator(
                 f"mesh.patches: got {run.mesh.patches}, wanted divisors of the operator's patches {patches}"
             )
     return create
-
-
-def adapted(
-    create: Callable[[jax.Array], Operator], train: TrainingSet, normalizers: tuple[Normalizer, Normalizer]
-) -> Callable[[jax.Array], Operator]:
-    """The same function for operators that take something from the data before training, and then do.
-
-    Those have `measure`, which is given normalised training samples, and `adapt`, which is given what came of it.
-
-    Args:
-        create: random key -> operator.
-        train: the training set; its first samples are enough.
-        normalizers: of inputs and targets.
-    """
-    abstract = nnx.eval_shape(create, jax.random.key(0))
-    measure = getattr(abstract, "measure", None)
-    if measure is None:
-        return create
-    samples = train.samples or load(train.path, train.inputs, train.targets, slice(0, STATISTICS))
-    inputs, targets = normalizers
-    energies = jax.device_get(
-        jax.jit(lambda x, y: measure(inputs.encode(x), targets.encode(y)))(samples.x[:MEASURED], samples.y[:MEASURED])
-    )
-
-    def create_adapted(key: jax.Array) -> Operator:
-        operator: Any = create(key)
-        operator.adapt(jax.tree.map(jax.numpy.asarray, energies))
-        return operator
-
-    return create_adapted
-
-
-def build_k_space(
-    run: Run,
-    problem: Problem,
-    operator: Any,
-    shape: tuple[int, ...],
-    normalizers: tuple[Normalizer, Normalizer],
-    cached: bool,
-) -> KSpace | None:
-    """How samples are represented for a loss of coefficients; None for one of fields.
-
-    Args:
-        run: settings.
-        problem: what the data say about themselves.
-        operator: may be abstract.
-        shape: grid of the training samples.
-        normalizers: of inputs and targets.
-        cached: whether the training set is in memory.
-
-    Raises:
-        ValueError: for an operator without coefficients, or grids that change while training.
-    """
-    loss = build_loss(run, problem)
-    if not isinstance(loss, SpectralL2):
-        return None
-    truncation = getattr(operator, "truncation", None)
-    if truncation is None:
-        raise ValueError(
-            f"loss: got {run.loss['_target_']} for {run.operator['_target_']}, wanted an operator with coefficients, "
-            "such as operators.T1, or another loss, such as loss=l2"
-        )
-    if run.trainer.strides:
-        raise ValueError(
-            f"trainer.strides: got {run.trainer.strides} with {run.loss['_target_']}, wanted none: the cost of its "
-            "steps does not depend on the grid"
-        )
-    return KSpace(truncation, shape, *normalizers, loss, cached)
 
 
 def build_loss(run: Run, problem: Problem) -> Loss | SpectralL2 | Sum:
@@ -404,6 +340,8 @@ def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normali
     for mode, (name, field_map), count, side in zip(modes, maps.items(), train.channels, "xy", strict=True):
         if not mode:
             result.append(Normalizer.identity(count))
+        elif mode == "field":
+            result.append(Normalizer.of_fields(train.metadata, field_map))
         elif train.samples is not None:
             result.append(Normalizer.fit(getattr(train.samples, side), pixelwise=mode == "pixel"))
         elif mode == "pixel":

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
@@ -18,6 +20,7 @@ from data.order import check_batches
 from spectral.filters import resize
 
 from . import build, directory, distributed
+from .build_spectral import adapted, build_k_space
 from .check import check_components
 from .checkpoint import Checkpointer
 from .config import Run, parse
@@ -40,6 +43,7 @@ from .step import (
     split_operator,
     statistics_of,
 )
+from .trained import read_settings, restore_weights
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -95,7 +99,8 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             best_metric=settings.checkpoint.best_metric if sets.valid and settings.trainer.eval_every else None,
             config=config,
         ) as checkpointer:
-            state, resumed_from = _restore_or_begin(checkpointer, program.make_state, key, mesh, logger)
+            begin_with = functools.partial(_fresh, settings, program.make_state, mesh)
+            state, resumed_from = _restore_or_begin(checkpointer, begin_with, program.make_state, key, mesh, logger)
             named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
             for name, value in _floors(program, state, named).items():
                 logger.message(f"{name} {value:.3g}: the modes left out, an error that no training removes")
@@ -175,7 +180,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     """Operator, loader, optimizer, loss and step; the loss sees normalised fields, the metrics physical ones."""
     # Shapes first: parameters are made on the devices.
     grid = train_set.metadata.shape
-    create = build.adapted(build.build_operator(settings, grid, train_set.channels), train_set, normalizers)
+    create = adapted(build.build_operator(settings, grid, train_set.channels), train_set, normalizers)
     abstract = nnx.eval_shape(create, key)
     model_of, shapes = split_operator(abstract)
     table = parameter_table(shapes)
@@ -183,7 +188,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
     inputs, targets = normalizers
     problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets, settings.allow)
-    k_space = build.build_k_space(settings, problem, abstract, grid, normalizers, train_set.samples is not None)
+    k_space = build_k_space(settings, problem, abstract, grid, normalizers, train_set.samples is not None)
     if k_space is not None and train_set.samples is not None:
         train_set = dataclasses.replace(train_set, samples=k_space.cache(train_set.samples))
     loader = build.build_loader(settings, train_set, mesh)
@@ -264,7 +269,25 @@ def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mes
     return resident_train(program, loader.data), report
 
 
-def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger: RunLogger):
+def _fresh(settings: Run, make_state: Callable[[jax.Array], TrainState], mesh: Mesh, key: jax.Array) -> TrainState:
+    """The state before the first step, with the parameters of another run where the settings name one."""
+    state = make_state(key)
+    if settings.start_from is None:
+        return state
+    folder = Path(settings.start_from).expanduser().resolve()
+    found = restore_weights(read_settings(folder, settings.allow), folder, "latest", mesh)
+    wanted = parameter_table(state.params)
+    if parameter_table(found.params) != wanted:
+        raise ValueError(
+            f"start_from: got {settings.start_from} with parameters {parameter_table(found.params)}, wanted those of "
+            f"this run, {wanted}; take the operator of that run"
+        )
+    ema = None if state.ema is None else jax.tree.map(jnp.array, found.params)
+    statistics = state.statistics if found.statistics is None else found.statistics
+    return state._replace(params=found.params, ema=ema, statistics=statistics)
+
+
+def _restore_or_begin(checkpointer: Checkpointer, begin, make_state, key, mesh, logger: RunLogger):
     """The newest good checkpoint, or fresh parameters; rows of the log past that step are dropped."""
     template = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), jax.eval_shape(make_state, key)
@@ -273,7 +296,7 @@ def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger:
     step = restored.step if restored else 0
     logger.resume(step)
     if restored is None:
-        return make_state(key), None
+        return begin(key), None
     logger.message(f"resuming from step {step}")
     return TrainState(**restored.state), step
 

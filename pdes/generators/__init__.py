@@ -4,6 +4,7 @@ from .airfoil import AirfoilFlow
 from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
+from .globe import GlobalVorticity
 from .helmholtz import Helmholtz
 from .lossy_helmholtz import LossyHelmholtz
 from .ns_3d import NavierStokes3D
@@ -23,6 +24,7 @@ __all__ = [
     "DarcyFlow",
     "FieldInfo",
     "Generator",
+    "GlobalVorticity",
     "Helmholtz",
     "LossyHelmholtz",
     "NavierStokes3D",

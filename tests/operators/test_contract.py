@@ -11,11 +11,18 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import FFNO, FNO, MGTFNO, T1, TFNO, UNO, Rollout, T1Plus, UNet
+from operators import DPOT, FFNO, FNO, MGTFNO, T1, TFNO, UNO, AFNONet, ModAFNO, Rollout, T1Plus, UNet
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
+# Of operators on patches: patches of one point, so that every grid will do.
+PATCHES = {"patch_size": 1, "embed_dim": 8, "depth": 1, "num_blocks": 2}
+
 EXAMPLES = {
+    "AFNONet": lambda ndim: AFNONet(2, 3, ndim=ndim, grid=SHAPES[ndim], **PATCHES, rngs=nnx.Rngs(0)),
+    "DPOT": lambda ndim: DPOT(
+        2, 3, ndim=ndim, grid=SHAPES[ndim], n_steps=2, out_layer_dim=4, **PATCHES, rngs=nnx.Rngs(0)
+    ),
     "FFNO": lambda ndim: FFNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "FNO": lambda ndim: FNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "MGTFNO": lambda ndim: MGTFNO(
@@ -30,6 +37,7 @@ EXAMPLES = {
     # Samples of the cosine basis lie elsewhere in their cells, see test_t1.
     "T1": lambda ndim: T1((4,) * ndim, 2, 3, 6, n_layers=2, basis="fourier", rngs=nnx.Rngs(0)),
     "T1Plus": lambda ndim: T1Plus((6,) * ndim, 2, 3, 2, basis="fourier", rngs=nnx.Rngs(0)),
+    "ModAFNO": lambda ndim: ModAFNO(2, 3, ndim=ndim, grid=SHAPES[ndim], mod_dim=4, **PATCHES, rngs=nnx.Rngs(0)),
     "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
     "UNet": lambda ndim: UNet(2, 3, 2, resolution=SHAPES[ndim], rngs=nnx.Rngs(0)),
     "UNO": lambda ndim: UNO(

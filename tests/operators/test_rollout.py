@@ -47,6 +47,20 @@ def test_of_an_operator_without_coefficients():
     np.testing.assert_allclose(second, first + again, atol=1e-5 * float(jnp.abs(second).max()))
 
 
+def test_every_channel_is_a_field_of_the_only_frame():
+    step = functools.partial(FNO, (4,), hidden_channels=4, n_layers=1)
+    one, three = (
+        build(lambda n=n: Rollout(2, 2 * n, step=step, fields=None, rngs=nnx.Rngs(0))) for n in (1, 3)
+    )  # fmt: skip
+    assert str(nnx.state(one, nnx.Param)) == str(nnx.state(three, nnx.Param)), "how far it looks is no parameter"
+    u = sample(2, 12, 2)
+    got, state = roll(three, u, None), u
+    # Channel c T + n is channel c of the state n + 1, as a data set with three times of two fields has them.
+    for n in range(3):
+        state = roll(one, state, None)
+        np.testing.assert_allclose(got[..., n::3], state, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
