@@ -1,4 +1,4 @@
-"""From config to objects, for operators with coefficients: what they take from the data, and samples as coefficients."""
+"""From config to objects, where an operator has coefficients: what it takes from the data, and how samples are stored."""
 
 from collections.abc import Callable
 from typing import Any
