@@ -19,7 +19,8 @@ class AxisConstraints:
 
         u = extension u_kept + lift g,    rows u = g
 
-    As many points as there are conditions are given up, from the ends at which they hold.
+    As many points as there are conditions are given up: of one its own end, of two both ends, also where both hold at
+    one of them. A derivative is worst at an end, so that is where the equation is best left out.
 
     Args:
         kept: first and last kept point, plus one.
@@ -43,7 +44,7 @@ class AxisConstraints:
         n = model.axis.n
         slope = np.asarray(model.derivatives[0]) if model.derivatives else np.zeros((n, n))
         rows = np.array([condition.row(n, slope) for condition in conditions]).reshape(len(conditions), n)
-        upper = sum(c.side == "upper" for c in conditions) + (sum(c.side == "wrap" for c in conditions) + 1) // 2
+        upper = len(conditions) // 2 if len(conditions) > 1 else sum(c.side == "upper" for c in conditions)
         lower = len(conditions) - upper
         given_up = [*range(lower), *range(n - upper, n)]
         kept = slice(lower, n - upper)
