@@ -11,7 +11,7 @@ import numpy as np
 import optimistix
 from jaxtyping import Array, Float
 
-from .axis import AxisModel
+from .axis import AxisModel, longest_scale
 from .collocation import Collocation
 from .constraints import AxisConstraints, lift_all
 from .equations import Equation, mean_coefficient
@@ -57,18 +57,17 @@ def mixtures_from_data(
     Args:
         problem: its data are all that is looked at.
         envelope: of every component.
-        scale: l over the length of the axis; by default 1 of one axis, 1/2 of more, where it is the interpolation
-            between the points that long scales spoil.
+        scale: l over the length of the axis; by default that of `longest_scale`.
         num_peaks: waves per axis, at most.
     """
     single = len(problem.axes) == 1
-    scale = (1.0 if single else 0.5) if scale is None else scale
     found = []
     for j, axis in enumerate(problem.axes):
         lines = problem.lines(j)
         rows = np.concatenate([rows / np.abs(rows).max() for rows, _ in lines]) if lines else np.zeros((1, axis.n))
         symbol = functools.partial(problem.equation.symbol, j) if single and lines else None
-        found.append(mixture_from_data(rows, axis.length, scale * axis.length, envelope, symbol, num_peaks))
+        own = longest_scale(axis, envelope) if scale is None else scale * axis.length
+        found.append(mixture_from_data(rows, axis.length, own, envelope, symbol, num_peaks))
     return tuple(found)
 
 
