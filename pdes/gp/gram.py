@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from .axis import check_smoothness
 from .collocation import Collocation
 from .kernels import SpectralMixture
-from .measurements import Measurements, covariance, measure, point_values, tables
+from .measurements import Measurements, covariance, cross_tables, measure, node_tables, point_values
 
 NUGGETS = tuple(10.0**power for power in range(-13, -5))  # of rows that are scaled to variance 1
 _LARGEST = 8000  # measurements whose covariance is factored whole
@@ -63,8 +63,7 @@ class GramSolution:
         return jnp.asarray(np.sqrt(variance).reshape([len(x) for x in points]))
 
     def _cross(self, points: Sequence[np.ndarray]) -> np.ndarray:
-        nodes, order = [axis.points for axis in self.problem.axes], max(self.problem.equation.order, 1)
-        given = tables(self.mixtures, points, nodes, order)
+        given = cross_tables(self.mixtures, points, self.problem.axes, max(self.problem.equation.order, 1))
         return covariance(point_values([len(x) for x in points]), self.measurements.blocks, given)
 
 
@@ -108,8 +107,7 @@ def solve_gram(problem: Collocation, mixtures: Sequence[SpectralMixture]) -> Gra
 
 def _condition(problem: Collocation, mixtures: tuple[SpectralMixture, ...], around: Array, steps: int) -> GramSolution:
     measurements = measure(problem, around)
-    nodes = [axis.points for axis in problem.axes]
-    given = tables(mixtures, nodes, nodes, 2 * max(problem.equation.order, 1))
+    given = node_tables(mixtures, problem.axes, 2 * max(problem.equation.order, 1))
     matrix = covariance(measurements.blocks, measurements.blocks, given)
     n, scales = len(matrix), np.sqrt(np.diagonal(matrix))
     matrix /= scales[:, None] * scales[None, :]

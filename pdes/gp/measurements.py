@@ -1,6 +1,7 @@
 """What a process is told of a problem, as linear functionals, and the covariances of such."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from .axis import Axis
 from .collocation import Collocation, Condition
 from .kernels import SpectralMixture
+from .toeplitz import toeplitz
 
 Table = list[Float[np.ndarray, "m n"]]  # of one axis: derivatives 0, 1 .. of k between two sets of its points
 
@@ -68,7 +71,7 @@ def measure(problem: Collocation, around: Float[Array, "*space"]) -> Measurement
 
 def all_indices(shape: Sequence[int]) -> Int[np.ndarray, "n d"]:
     """Of all points of a tensor grid, the last axis fastest."""
-    return np.array(list(itertools.product(*map(range, shape))), int).reshape(-1, len(shape))
+    return np.array(list(itertools.product(*map(range, shape))), int).reshape(math.prod(shape), len(shape))
 
 
 def point_values(shape: Sequence[int]) -> tuple[Block, ...]:
@@ -77,20 +80,25 @@ def point_values(shape: Sequence[int]) -> tuple[Block, ...]:
     return ((Part(indices, (((0,) * len(shape), np.ones(len(indices))),)),),)
 
 
-def tables(
-    mixtures: Sequence[SpectralMixture],
-    left: Sequence[Float[np.ndarray, "m"]],
-    right: Sequence[Float[np.ndarray, "n"]],
-    orders: int,
-) -> list[Table]:
-    """Kernels of the axes and their derivatives 0 .. orders between coordinates, k^(p)(x - x')."""
+def node_tables(mixtures: Sequence[SpectralMixture], axes: Sequence[Axis], orders: int) -> list[Table]:
+    """Kernels of the axes and their derivatives 0 .. orders between all their points, k^(p)(x - x').
+
+    Every lag is one number, whatever pair of points it is between: differences of coordinates would carry rounding of
+    another size in every entry, with which the covariance is not positive definite.
+    """
     found = []
-    for mixture, x, other in zip(mixtures, left, right, strict=True):
-        # Few lags occur on equally spaced points: each is evaluated once.
-        lags, places = np.unique(np.round(x[:, None] - other[None, :], 13), return_inverse=True)
-        values = np.asarray(mixture.derivatives(jnp.asarray(lags), orders))
-        found.append([row[places.reshape(len(x), len(other))] for row in values])
+    for mixture, axis in zip(mixtures, axes, strict=True):
+        rows = mixture.derivatives(jnp.asarray(axis.lags), orders)
+        found.append([np.asarray(toeplitz(row, (-1) ** p)) for p, row in enumerate(rows)])
     return found
+
+
+def cross_tables(
+    mixtures: Sequence[SpectralMixture], points: Sequence[Float[np.ndarray, "m"]], axes: Sequence[Axis], orders: int
+) -> list[Table]:
+    """The same between other coordinates and the points of the axes."""
+    lags = [jnp.asarray(x[:, None] - axis.points[None, :]) for x, axis in zip(points, axes, strict=True)]
+    return [list(np.asarray(mixture.derivatives(lag, orders))) for mixture, lag in zip(mixtures, lags, strict=True)]
 
 
 def covariance(left: Sequence[Block], right: Sequence[Block], given: Sequence[Table]) -> Float[np.ndarray, "m n"]:
