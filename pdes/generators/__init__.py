@@ -4,6 +4,7 @@ from .airfoil import AirfoilFlow
 from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
+from .gp_poisson import GPPoisson
 from .helmholtz import Helmholtz
 from .lossy_helmholtz import LossyHelmholtz
 from .ns_3d import NavierStokes3D
@@ -22,6 +23,7 @@ __all__ = [
     "BurgersFlow",
     "DarcyFlow",
     "FieldInfo",
+    "GPPoisson",
     "Generator",
     "Helmholtz",
     "LossyHelmholtz",

@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m pdes.gp", description="Gaussian-process solvers; lists the problems.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pdes.gp", description="Gaussian-process solvers; lists the problems."
+    )
     parser.add_argument("--problem", help="solve this one, such as P1, and draw it")
     parser.add_argument("--all", action="store_true", help="solve all, beside the authors' best figures and times")
     parser.add_argument(

@@ -36,7 +36,9 @@ class Axis:
 
     def __post_init__(self) -> None:
         if not (operator.index(self.n) >= 4 and -math.inf < self.lower < self.upper < math.inf):
-            raise ValueError(f"axis: got {self.n} points from {self.lower} to {self.upper}, wanted four or more, rising")
+            raise ValueError(
+                f"axis: got {self.n} points from {self.lower} to {self.upper}, wanted four or more, rising"
+            )
 
     @property
     def length(self) -> float:

@@ -50,7 +50,9 @@ class AxisConstraints:
         kept = slice(lower, n - upper)
         block = rows[:, given_up]
         if len(conditions) and not np.linalg.cond(block) < 1e10:
-            raise ValueError(f"conditions: got {conditions}, which do not determine the values at the ends; give others")
+            raise ValueError(
+                f"conditions: got {conditions}, which do not determine the values at the ends; give others"
+            )
         inverse = np.linalg.inv(block)
         extension, lift = np.eye(n)[:, kept], np.zeros((n, len(conditions)))
         extension[given_up] = -inverse @ rows[:, kept]

@@ -42,7 +42,9 @@ class DirectSolution:
 
     def __call__(self, points: Sequence[Float[np.ndarray, "m"]]) -> Float[Array, "*points"]:
         """The mean of the process at a tensor grid of points, one array of coordinates per axis."""
-        return apply_all([m.interpolation(jnp.asarray(x)) for m, x in zip(self.models, points, strict=True)], self.values)
+        return apply_all(
+            [m.interpolation(jnp.asarray(x)) for m, x in zip(self.models, points, strict=True)], self.values
+        )
 
     def derivative(self, orders: Sequence[int]) -> Float[Array, "*space"]:
         """A derivative of it at the points."""

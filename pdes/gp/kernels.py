@@ -55,7 +55,9 @@ class SpectralMixture:
         weights, frequencies = jnp.asarray(weight, float), jnp.asarray(frequency, float)
         if weights.ndim != 1 or weights.shape != frequencies.shape or not bool(jnp.all(weights > 0)):
             raise ValueError(f"weight, frequency: got {weight}, {frequency}, wanted as many weights > 0 as frequencies")
-        return cls(jnp.log(weights), jnp.log(jnp.broadcast_to(jnp.asarray(scale, float), weights.shape)), frequencies, envelope)
+        return cls(
+            jnp.log(weights), jnp.log(jnp.broadcast_to(jnp.asarray(scale, float), weights.shape)), frequencies, envelope
+        )
 
     @property
     def variance(self) -> Float[Array, ""]:

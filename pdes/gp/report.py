@@ -63,7 +63,7 @@ def _frequencies(mixture: SpectralMixture) -> str:
     return " ".join(f"{wave:.2f}" for wave in waves[waves > 0][:6]) or "-"
 
 
-def solve_problem(name: str, method: str, options: Options = Options(), again: bool = True) -> Outcome:  # noqa: B008
+def solve_problem(name: str, method: str, options: Options = Options(), again: bool = True) -> Outcome:
     """Solves a problem by a method of `METHODS`, twice where `again`: the second time nothing is compiled.
 
     Raises:

@@ -59,7 +59,9 @@ class SeparableSolver:
         """Whether all eigenvalues are, which makes the products four times cheaper."""
         return not any(jnp.iscomplexobj(values) for values in self.values)
 
-    def solve(self, right: Float[Array, "..."], shift: float | Array = 0.0, refinements: int = 1) -> Float[Array, "..."]:
+    def solve(
+        self, right: Float[Array, "..."], shift: float | Array = 0.0, refinements: int = 1
+    ) -> Float[Array, "..."]:
         """u of one right side r [n_1, .., n_d]."""
         u = self._once(right, shift)
         for _ in range(refinements):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdes.gp.axis import AxisModel, Axis, check_smoothness
+from pdes.gp.axis import Axis, AxisModel, check_smoothness
 from pdes.gp.envelopes import ENVELOPES, highest_order
 from pdes.gp.frequencies import mixture_from_data, spectral_peaks
 from pdes.gp.kernels import SpectralMixture
