@@ -43,8 +43,8 @@ class GPPoisson(Generator):
             for the points.
 
     Accuracy:
-        Relative L2 error of u for smooth sources: see docs/gp.md. The residual shows what the points do not resolve; the
-        deviation is that from at most 33 x 33 of the points, an upper bound on what all of them leave.
+        Relative L2 error of u for smooth sources: see docs/gp.md. The residual shows what the points do not resolve;
+        the deviation is that from at most 33 x 33 of the points, an upper bound on what all of them leave.
     """
 
     name: ClassVar[str] = "gp_poisson"
@@ -66,8 +66,8 @@ class GPPoisson(Generator):
         check_not_negative(self, "tau", "boundary")
         if max(self.modes, 2) > min(self.shape) // 2:
             raise ValueError(
-                f"modes: got {self.modes} on {self.shape} points, wanted at most {min(self.shape) // 2}, half the points "
-                "of a side; take more points"
+                f"modes: got {self.modes} on {self.shape} points, wanted at most {min(self.shape) // 2}, half the "
+                "points of a side; take more points"
             )
         check_smoothness("matern52", 2)
 

@@ -15,8 +15,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--method",
         default="direct",
         choices=["direct", "select", "gram", "map"],
-        help="direct: differentiation matrices; select: the same, its scale chosen by agreement; gram: joint covariances; "
-        "map: the paper's, by Adam's method",
+        help="direct: differentiation matrices; select: the same, its scale chosen by agreement; gram: joint "
+        "covariances; map: the paper's, by Adam's method",
     )
     parser.add_argument("--envelope", default="matern52", help="gaussian, matern52, matern72; first order: matern32")
     parser.add_argument("--scale", type=float, help="of the kernel over the length of an axis (not of map)")

@@ -118,8 +118,8 @@ def check_smoothness(envelope: str, order: int) -> None:
     """Raises ValueError unless derivatives of that order have a variance: 2 p-th derivatives of k exist at lag 0."""
     if 2 * order > highest_order(envelope):
         raise ValueError(
-            f"envelope: got {envelope}, whose samples have {highest_order(envelope) // 2} derivatives in the mean square, "
-            f"wanted {order}; take a smoother one, such as matern52 (2) or gaussian"
+            f"envelope: got {envelope}, whose samples have {highest_order(envelope) // 2} derivatives in the mean "
+            f"square, wanted {order}; take a smoother one, such as matern52 (2) or gaussian"
         )
 
 

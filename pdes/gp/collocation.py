@@ -63,15 +63,15 @@ class Collocation:
             )
         if not self.equation.ndim == len(self.axes) == len(self.conditions) == len(self.data):
             raise ValueError(
-                f"axes, conditions, data: got {len(self.axes)}, {len(self.conditions)}, {len(self.data)}, wanted one per "
-                f"axis of the equation, {self.equation.ndim}"
+                f"axes, conditions, data: got {len(self.axes)}, {len(self.conditions)}, {len(self.data)}, wanted one "
+                f"per axis of the equation, {self.equation.ndim}"
             )
         shape = self.shape
         for axis, (conditions, data) in enumerate(zip(self.conditions, self.data, strict=True)):
             wanted = (len(conditions), *shape[:axis], *shape[axis + 1 :])
             if data.shape != wanted or self.source.shape != shape:
                 raise ValueError(
-                    f"source, data of axis {axis}: got shapes {self.source.shape}, {data.shape}, wanted {shape}, {wanted}"
+                    f"source, data of axis {axis}: got {self.source.shape}, {data.shape}, wanted {shape}, {wanted}"
                 )
 
     @property

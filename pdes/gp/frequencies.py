@@ -74,7 +74,7 @@ def mixture_from_data(
         scale: l of every component.
         envelope: of every component.
         symbol: of the operator between solution and data, as a function of the angular wavenumber. With it a weight is
-            the amplitude of the wave in the solution, |f| / |symbol|, relative to the largest; without it all are alike.
+            the amplitude of the wave in the solution, |f| / |symbol|, over the largest; without it all are alike.
         num_peaks: at most so many.
 
     Raises:

@@ -29,7 +29,7 @@ class GramSolution:
         factor: lower Cholesky factor of their covariance, rows scaled to variance 1.
         scales: the standard deviations by which they were.
         weights: covariance^-1 values.
-        amplitude: sigma^2 = values^T covariance^-1 values / n: the factor on the kernel at which the data are likeliest.
+        amplitude: sigma^2 = values^T covariance^-1 values / n: the factor on the kernel that makes the data likeliest.
         log_likelihood: log marginal likelihood of the values at that amplitude.
         nugget: that the factorisation took.
         steps: of Gauss and Newton's iteration; 0 of linear equations.
@@ -119,8 +119,8 @@ def _condition(problem: Collocation, mixtures: tuple[SpectralMixture, ...], arou
             continue
     else:
         raise ValueError(
-            f"mixtures: got a covariance that is not positive definite with a nugget of {NUGGETS[-1]:g}, wanted shorter "
-            "scales or fewer points"
+            f"mixtures: got a covariance that is not positive definite with a nugget of {NUGGETS[-1]:g}, wanted "
+            "shorter scales or fewer points"
         )
     scaled = measurements.values / scales
     weights = scipy.linalg.cho_solve((factor, True), scaled)

@@ -201,8 +201,8 @@ def fit(
         history.append(np.asarray(objective))
         if not np.isfinite(history[-1]).all():
             raise FloatingPointError(
-                f"objective: got no number in steps {first} to {first + len(history[-1])}, wanted numbers; take a smaller "
-                "learning rate or a larger nugget"
+                f"objective: got no number in steps {first} to {first + len(history[-1])}, wanted numbers; take a "
+                "smaller learning rate or a larger nugget"
             )
     last, optimizer_state, best, _ = carry
     return JointFit(last, best, np.concatenate(history), optimizer_state)

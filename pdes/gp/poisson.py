@@ -124,7 +124,7 @@ def _at_middle(model: AxisModel) -> tuple[np.ndarray, np.ndarray]:
 def _posterior(
     axes: tuple[Axis, Axis], stride: tuple[int, ...], envelope: str, scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whitener of the measurements at every stride-th point, and the standard deviation that they leave at all points."""
+    """Whitener of measurements at every stride-th point, and the standard deviation that they leave at all points."""
     few = tuple(dataclasses.replace(a, n=(a.n - 1) // k + 1) for a, k in zip(axes, stride, strict=True))
     told = Collocation.of(equations.poisson(2), few, [DIRICHLET, DIRICHLET], lambda x, y: x + y)
     kernels = tuple(_kernel(axis, envelope, scale) for axis in axes)

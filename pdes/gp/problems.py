@@ -26,7 +26,7 @@ class Published:
     """
 
     error: float
-    seconds: float
+    seconds: int
     note: str = ""
 
 
@@ -54,7 +54,7 @@ class Problem:
     box: tuple[tuple[float, float], ...]
     shape: tuple[int, ...]
     conditions: tuple[Conditions, ...]
-    highest: float = 20.0
+    highest: int = 20
     boundary_weight: float = 200.0
     published: Published | None = None
 
@@ -93,14 +93,17 @@ def _line(name, title, solution, equation, side, n, highest, published=None):
     return Problem(name, title, solution, equation, (side,), (n,), (DIRICHLET,), highest, published=published)
 
 
-def _square(name, title, solution, equation, side, n, highest=20.0, published=None, sides=(DIRICHLET, DIRICHLET)):
+def _square(name, title, solution, equation, side, n, highest=20, published=None, sides=(DIRICHLET, DIRICHLET)):
     return Problem(name, title, solution, equation, (side, side), (n, n), sides, highest, published=published)
 
 
 _POISSON, _ALLEN_CAHN = equations.poisson(1), equations.allen_cahn(1)
 _LIST = (
     _line("P1", "Poisson, sin 100x", lambda x: jnp.sin(100 * x), _POISSON, _CIRCLE, 400, 20, Published(4.0e-7, 1329)),
-    _line("P2", "Poisson, x sin 200x", lambda x: x * jnp.sin(200 * x), _POISSON, _CIRCLE, 900, 50, Published(9.0e-7, 7451)),
+    _line(
+        "P2", "Poisson, x sin 200x", lambda x: x * jnp.sin(200 * x), _POISSON,
+        _CIRCLE, 900, 50, Published(9.0e-7, 7451),
+    ),
     _line(
         "P3", "Poisson, sin 500x - 2 (x - 1/2)^2", lambda x: jnp.sin(500 * x) - 2 * (x - 0.5) ** 2, _POISSON,
         _UNIT, 200, 100, Published(4.2e-4, 5700, "two stages"),
@@ -123,7 +126,10 @@ _LIST = (
         lambda x, y: jnp.sin(6 * x) * jnp.cos(20 * x) + jnp.sin(6 * y) * jnp.cos(20 * y), equations.poisson(2),
         _CIRCLE, 200, 20, Published(1.0e-3, 6627),
     ),
-    _line("A1", "Allen-Cahn, sin 100x", lambda x: jnp.sin(100 * x), _ALLEN_CAHN, _CIRCLE, 400, 20, Published(7.7e-7, 1998)),
+    _line(
+        "A1", "Allen-Cahn, sin 100x", lambda x: jnp.sin(100 * x), _ALLEN_CAHN,
+        _CIRCLE, 400, 20, Published(7.7e-7, 1998),
+    ),
     _line(
         "A2", "Allen-Cahn, sin 6x cos 100x", lambda x: jnp.sin(6 * x) * jnp.cos(100 * x), _ALLEN_CAHN,
         _CIRCLE, 400, 20, Published(4.2e-6, 1996),
@@ -155,7 +161,8 @@ _LIST = (
         equations.sine_gordon(), (_UNIT, _UNIT), (96, 96), (DIRICHLET, CAUCHY),
     ),
     _square(
-        "N1", "-Lap u + u^3, sin 50x sin 30y + cos 20x", lambda x, y: jnp.sin(50 * x) * jnp.sin(30 * y) + jnp.cos(20 * x),
+        "N1", "-Lap u + u^3, sin 50x sin 30y + cos 20x",
+        lambda x, y: jnp.sin(50 * x) * jnp.sin(30 * y) + jnp.cos(20 * x),
         equations.cubic_elliptic(2), _UNIT, 128,
     ),
     Problem(

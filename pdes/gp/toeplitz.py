@@ -23,7 +23,7 @@ def toeplitz(lags: Float[Array, "n"], parity: int = 1) -> Float[Array, "n n"]:
 
 
 def diagonal_sums(matrix: Float[Array, "n n"], parity: int = 1) -> Float[Array, "n"]:
-    """The adjoint of `toeplitz`: sum_ij M_ij dT_ij / dc_k = sums of the k-th diagonals, below plus parity times above."""
+    """The adjoint of `toeplitz`: sum_ij M_ij dT_ij / dc_k, the k-th diagonals summed, below plus parity above."""
     n = matrix.shape[0]
     # Rows of 2 n numbers read as rows of 2 n + 1: each begins one earlier, and diagonals become columns.
     sheared = jnp.pad(jnp.pad(matrix, ((0, 0), (0, n))).ravel(), (0, n)).reshape(n, 2 * n + 1)
