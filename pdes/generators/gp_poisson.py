@@ -44,7 +44,7 @@ class GPPoisson(Generator):
 
     Accuracy:
         Relative L2 error of u for smooth sources: see docs/gp.md. The residual shows what the points do not resolve;
-        the deviation is that from at most 33 x 33 of the points, an upper bound on what all of them leave.
+        the deviation is that from at most 33 x 33 of the points for a prior that assumes little, and is pessimistic.
     """
 
     name: ClassVar[str] = "gp_poisson"
@@ -89,7 +89,7 @@ class GPPoisson(Generator):
             "residual": FieldInfo(
                 (0.0,), "1/length^2", "-Lap u - f at the centre of the cell that begins at the point"
             ),
-            "deviation": FieldInfo((0.0,), "1", "posterior standard deviation of u, an upper bound"),
+            "deviation": FieldInfo((0.0,), "1", "posterior standard deviation of u, pessimistic"),
         }
 
     def parameters(self) -> dict[str, float | str]:

@@ -134,7 +134,7 @@ def longest_scale(axis: Axis, envelope: str) -> float:
 
 
 @functools.partial(jax.jit, static_argnums=(2,))
-def _matrices(mixture: SpectralMixture, lags: jax.Array, orders: int, nugget: float):
+def _matrices(mixture: SpectralMixture, lags: jax.Array, orders: int, nugget: float | jax.Array):
     rows = mixture.derivatives(lags, orders)
     factor = jnp.linalg.cholesky(toeplitz(rows[0].at[0].multiply(1 + nugget)), symmetrize_input=False)
     # (D C^-1)^T = C^-1 D^T, and D^T = (-1)^p D.

@@ -16,8 +16,8 @@ from .kernels import SpectralMixture
 from .measurements import covariance, cross_tables, point_values
 from .sylvester import SeparableSolver
 
-# Points per axis of the posterior deviation, whose covariance is factored whole.
-_CERTIFIED = 33
+# Points per axis of the posterior deviation, whose covariance is factored whole: the most and the least.
+_CERTIFIED, _LEAST = 33, 9
 
 
 @jax.tree_util.register_dataclass
@@ -62,7 +62,7 @@ class PoissonFactors:
         solver = SeparableSolver.of([matrix[1:-1, 1:-1] for matrix in second])
         middle, middle_second = zip(*(_at_middle(model) for model in models), strict=True)
         stride = tuple(_stride(axis.n) for axis in axes)
-        whitener, spread = _posterior(axes, stride, envelope, scale)
+        whitener, spread = _posterior(axes, stride, envelope)
         parts = [tuple(map(jnp.asarray, part)) for part in (second, middle, middle_second)]
         return cls(solver, *parts, jnp.asarray(whitener), jnp.asarray(spread), stride)
 
@@ -82,9 +82,10 @@ class PoissonFactors:
         return -self._laplacian(u, self.middle_second, self.middle) - middle_source
 
     def deviation(self, source: Float[Array, "b x y"], sides: Float[Array, "b x y"]) -> Float[Array, "b x y"]:
-        """Posterior standard deviation of u, from at most 33 x 33 of the points: no less than that from all of them.
+        """Posterior standard deviation of u, given the data at up to 33 x 33 of the points.
 
-        The amplitude of the kernel is each sample's own, the one under which its data are likeliest.
+        Of the prior that assumes least of what lies between those points: its scale is their distance, its amplitude
+        each sample's own, the one that makes its data likeliest. More data would leave less.
         """
         step, stride = self.stride
         f, g = source[:, ::step, ::stride], sides[:, ::step, ::stride]
@@ -108,7 +109,10 @@ def _kernel(axis: Axis, envelope: str, scale: float) -> SpectralMixture:
 
 def _stride(n: int) -> int:
     """The smallest divisor of the number of cells that leaves few enough points."""
-    return next(k for k in range(1, n) if (n - 1) % k == 0 and (n - 1) // k < _CERTIFIED)
+    stride = next(k for k in range(1, n) if (n - 1) % k == 0 and (n - 1) // k < _CERTIFIED)
+    if (n - 1) // stride + 1 < _LEAST:
+        raise ValueError(f"points: got {n} per axis, of which no {_LEAST} to {_CERTIFIED} are equally spaced; take 65")
+    return stride
 
 
 def _at_middle(model: AxisModel) -> tuple[np.ndarray, np.ndarray]:
@@ -121,13 +125,11 @@ def _at_middle(model: AxisModel) -> tuple[np.ndarray, np.ndarray]:
     return value, second
 
 
-def _posterior(
-    axes: tuple[Axis, Axis], stride: tuple[int, ...], envelope: str, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _posterior(axes: tuple[Axis, Axis], stride: tuple[int, ...], envelope: str) -> tuple[np.ndarray, np.ndarray]:
     """Whitener of measurements at every stride-th point, and the standard deviation that they leave at all points."""
     few = tuple(dataclasses.replace(a, n=(a.n - 1) // k + 1) for a, k in zip(axes, stride, strict=True))
     told = Collocation.of(equations.poisson(2), few, [DIRICHLET, DIRICHLET], lambda x, y: x + y)
-    kernels = tuple(_kernel(axis, envelope, scale) for axis in axes)
+    kernels = tuple(_kernel(axis, envelope, 1 / (axis.n - 1)) for axis in few)
     known = solve_gram(told, kernels)
     whitener = scipy.linalg.solve_triangular(known.factor, np.diag(1 / known.scales), lower=True)
     tables = cross_tables(kernels, [axis.points for axis in axes], few, 2)
