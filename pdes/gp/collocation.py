@@ -53,7 +53,7 @@ class Collocation:
     axes: tuple[Axis, ...]
     conditions: tuple[Conditions, ...]
     source: Float[Array, "*space"]
-    data: tuple[Float[Array, "c ..."], ...]
+    data: tuple[Float[Array, "..."], ...]
 
     def __post_init__(self) -> None:
         if self.source.dtype != jnp.float64:

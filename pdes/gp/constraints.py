@@ -60,9 +60,7 @@ class AxisConstraints:
         return cls((lower, n - upper), *map(jnp.asarray, (rows, extension, lift)))
 
 
-def lift_all(
-    constraints: tuple[AxisConstraints, ...], data: tuple[Float[Array, "c ..."], ...]
-) -> Float[Array, "*space"]:
+def lift_all(constraints: tuple[AxisConstraints, ...], data: tuple[Float[Array, "..."], ...]) -> Float[Array, "*space"]:
     """A field that satisfies the conditions of all axes (the last axis' where their data contradict each other)."""
     shape = tuple(c.rows.shape[1] for c in constraints)
     field = jnp.zeros(shape)

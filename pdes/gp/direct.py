@@ -18,7 +18,7 @@ from .equations import Equation, mean_coefficient
 from .frequencies import mixture_from_data
 from .kernels import SpectralMixture
 from .kronecker import apply_all, apply_along
-from .sylvester import SchurSolver, SeparableSolver, separable_solver
+from .sylvester import DenseSolver, SchurSolver, SeparableSolver, separable_solver
 
 _TOLERANCE = 1e-11  # relative, of Newton's steps
 _MAX_STEPS = 20
@@ -111,7 +111,7 @@ def solve(problem: Collocation, mixtures: Sequence[SpectralMixture] | None = Non
 
 def _constant_part(
     problem: Collocation, models: tuple[AxisModel, ...], constraints: tuple[AxisConstraints, ...]
-) -> tuple["DenseSolver | SeparableSolver | SchurSolver", float]:
+) -> tuple[DenseSolver | SeparableSolver | SchurSolver, float]:
     """The solver of the terms along single axes with (mean) constant coefficients, and the coefficient of u itself."""
     sizes = [c.extension.shape[1] for c in constraints]
     matrices, shift = [np.zeros((n, n)) for n in sizes], 0.0
@@ -124,9 +124,7 @@ def _constant_part(
             first, last = constraints[axis].kept
             rows = np.asarray(models[axis].derivatives[term.orders[axis] - 1])[first:last]
             matrices[axis] += coefficient * rows @ np.asarray(constraints[axis].extension)
-    if len(matrices) == 1:
-        return DenseSolver.of(matrices[0] + shift * np.eye(sizes[0])), 0.0
-    return separable_solver(matrices), shift
+    return separable_solver(matrices, shift), shift
 
 
 @functools.partial(jax.jit, static_argnums=(0,))
@@ -153,7 +151,7 @@ def _solve(equation: Equation, given: tuple) -> tuple[jax.Array, jax.Array, jax.
 
 
 def _newton(function, start: jax.Array) -> tuple[jax.Array, jax.Array]:
-    linear = lineax.GMRES(rtol=1e-10, atol=1e-14, restart=40, stagnation_iters=40, max_steps=400)
+    linear = lineax.GMRES(rtol=1e-10, atol=1e-14, restart=12, stagnation_iters=12, max_steps=400)
     newton = optimistix.Newton(rtol=_TOLERANCE, atol=_TOLERANCE, linear_solver=linear)
     found = optimistix.root_find(lambda u, _: function(u), newton, start, max_steps=_MAX_STEPS, throw=False)
     good = found.result == optimistix.RESULTS.successful
@@ -192,21 +190,3 @@ def _derivative(
 
 def _inner(u: jax.Array, constraints: tuple[AxisConstraints, ...]) -> jax.Array:
     return u[tuple(slice(*c.kept) for c in constraints)]
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class DenseSolver:
-    """One axis: by the LU factors of its matrix."""
-
-    factor: Float[Array, "n n"]
-    pivots: Array
-
-    @classmethod
-    def of(cls, matrix: Float[np.ndarray, "n n"]) -> "DenseSolver":
-        return cls(*jax.scipy.linalg.lu_factor(jnp.asarray(matrix)))
-
-    def solve(self, right: Float[Array, "n"], shift: float | Array = 0.0) -> Float[Array, "n"]:
-        """u of one right side; the matrix has the shift in it."""
-        del shift
-        return jax.scipy.linalg.lu_solve((self.factor, self.pivots), right)

@@ -14,7 +14,7 @@ def apply_along(matrix: Inexact[Array, "m n"], u: Inexact[Array, "..."], axis: i
     return jnp.moveaxis(jnp.tensordot(matrix, u, (1, axis)), 0, axis)
 
 
-def apply_all(matrices: Sequence[Inexact[Array, "m n"]], u: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
+def apply_all(matrices: Sequence[Inexact[Array, "_ _"]], u: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
     """(A_1 x .. x A_d) vec u: every matrix along its axis."""
     for axis, matrix in enumerate(matrices):
         u = apply_along(matrix, u, axis)
@@ -32,10 +32,10 @@ class KroneckerCholesky:
         factors: lower Cholesky factor of every C_j.
     """
 
-    factors: tuple[Float[Array, "m m"], ...]
+    factors: tuple[Float[Array, "_ _"], ...]
 
     @classmethod
-    def of(cls, matrices: Sequence[Float[Array, "m m"]]) -> "KroneckerCholesky":
+    def of(cls, matrices: Sequence[Float[Array, "_ _"]]) -> "KroneckerCholesky":
         """From the covariances of the axes; factors are not numbers where one is not positive definite."""
         return cls(tuple(jnp.linalg.cholesky(matrix) for matrix in matrices))
 

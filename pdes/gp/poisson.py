@@ -38,9 +38,9 @@ class PoissonFactors:
     """
 
     solver: SeparableSolver
-    second: tuple[Float[Array, "n n"], ...]
-    middle: tuple[Float[Array, "m n"], ...]
-    middle_second: tuple[Float[Array, "m n"], ...]
+    second: tuple[Float[Array, "_ _"], ...]
+    middle: tuple[Float[Array, "_ _"], ...]
+    middle_second: tuple[Float[Array, "_ _"], ...]
     whitener: Float[Array, "k k"]
     spread: Float[Array, "x y"]
     stride: tuple[int, ...] = dataclasses.field(metadata={"static": True})

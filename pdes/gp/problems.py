@@ -54,7 +54,7 @@ class Problem:
     box: tuple[tuple[float, float], ...]
     shape: tuple[int, ...]
     conditions: tuple[Conditions, ...]
-    highest: int = 20
+    highest: float = 20.0
     boundary_weight: float = 200.0
     published: Published | None = None
 
@@ -90,11 +90,11 @@ def _permeability(x, y):
 
 
 def _line(name, title, solution, equation, side, n, highest, published=None):
-    return Problem(name, title, solution, equation, (side,), (n,), (DIRICHLET,), highest, published=published)
+    return Problem(name, title, solution, equation, (side,), (n,), (DIRICHLET,), float(highest), published=published)
 
 
 def _square(name, title, solution, equation, side, n, highest=20, published=None, sides=(DIRICHLET, DIRICHLET)):
-    return Problem(name, title, solution, equation, (side, side), (n, n), sides, highest, published=published)
+    return Problem(name, title, solution, equation, (side, side), (n, n), sides, float(highest), published=published)
 
 
 _POISSON, _ALLEN_CAHN = equations.poisson(1), equations.allen_cahn(1)
@@ -140,7 +140,7 @@ _LIST = (
     ),
     Problem(
         "V1", "advection, sin(x - 200t), start and inflow given", lambda x, t: jnp.sin(x - 200 * t),
-        equations.advection(200.0), (_UNIT, _UNIT), (200, 200), (INITIAL, INITIAL), 40, 500.0,
+        equations.advection(200.0), (_UNIT, _UNIT), (200, 200), (INITIAL, INITIAL), 40.0, 500.0,
         Published(1.4e-4, 2234, "also told the end and the outflow"),
     ),
     _square(

@@ -32,13 +32,13 @@ class SeparableSolver:
         values: of A_j.
     """
 
-    matrices: tuple[Float[Array, "n n"], ...]
-    vectors: tuple[Inexact[Array, "n n"], ...]
-    inverses: tuple[Inexact[Array, "n n"], ...]
-    values: tuple[Inexact[Array, "n"], ...]
+    matrices: tuple[Float[Array, "_ _"], ...]
+    vectors: tuple[Inexact[Array, "_ _"], ...]
+    inverses: tuple[Inexact[Array, "_ _"], ...]
+    values: tuple[Inexact[Array, "_"], ...]
 
     @classmethod
-    def of(cls, matrices: Sequence[Float[np.ndarray, "n n"]]) -> "SeparableSolver":
+    def of(cls, matrices: Sequence[Float[np.ndarray, "_ _"]]) -> "SeparableSolver":
         """Factors every matrix once; equal ones are factored together.
 
         Raises:
@@ -116,7 +116,7 @@ class SchurSolver:
     right_vectors: Inexact[Array, "m m"]
 
     @classmethod
-    def of(cls, matrices: Sequence[Float[np.ndarray, "n n"]]) -> "SchurSolver":
+    def of(cls, matrices: Sequence[Float[np.ndarray, "_ _"]]) -> "SchurSolver":
         """Factors two matrices."""
         (s, q), (t, v) = (scipy.linalg.schur(np.asarray(a), output="complex") for a in matrices)
         return cls(*map(jnp.asarray, (s, t, q, v)))
@@ -135,12 +135,43 @@ class SchurSolver:
         return (self.left_vectors @ found @ self.right_vectors.T).real
 
 
-def separable_solver(matrices: Sequence[Float[np.ndarray, "n n"]]) -> SeparableSolver | SchurSolver:
-    """By eigenvectors where they are well conditioned; else, of two axes, by Schur forms.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class DenseSolver:
+    """One axis, (A + c) u = r: by the LU factors of its matrix, which are made for one c.
+
+    Args:
+        factor, pivots: of A + c I.
+    """
+
+    factor: Float[Array, "n n"]
+    pivots: Array
+
+    @classmethod
+    def of(cls, matrix: Float[np.ndarray, "n n"]) -> "DenseSolver":
+        """Factors a matrix with its shift."""
+        return cls(*jax.scipy.linalg.lu_factor(jnp.asarray(matrix)))
+
+    def solve(self, right: Float[Array, "n"], shift: float | Array = 0.0) -> Float[Array, "n"]:
+        """u of one right side."""
+        del shift  # in the factors
+        return jax.scipy.linalg.lu_solve((self.factor, self.pivots), right)
+
+
+def separable_solver(
+    matrices: Sequence[Float[np.ndarray, "_ _"]], shift: float = 0.0
+) -> DenseSolver | SeparableSolver | SchurSolver:
+    """Of one axis by LU factors; else by eigenvectors where they are well conditioned, or, of two axes, by Schur forms.
+
+    Args:
+        matrices: one per axis.
+        shift: that will be asked for; other ones need more than one axis.
 
     Raises:
         ValueError: for three axes without well conditioned eigenvectors.
     """
+    if len(matrices) == 1:
+        return DenseSolver.of(matrices[0] + shift * np.eye(len(matrices[0])))
     try:
         return SeparableSolver.of(matrices)
     except ValueError:

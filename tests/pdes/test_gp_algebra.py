@@ -51,7 +51,9 @@ def test_a_derivative_along_an_axis_is_that_of_the_dense_process():
 def test_parity_and_constants():
     kernel = SpectralMixture.of([1.0, 0.5], 1 / 5, [0.0, 3.0], "matern52")
     model = AxisModel.of(Axis(0.0, 1.0, 40), kernel, 2)
-    even, odd, second = (toeplitz(row, (-1) ** p) for p, row in enumerate(kernel.derivatives(model.axis.lags * 1.0, 2)))
+    even, odd, second = (
+        toeplitz(row, (-1) ** p) for p, row in enumerate(kernel.derivatives(jnp.asarray(model.axis.lags), 2))
+    )
     np.testing.assert_array_equal(odd, -odd.T)
     np.testing.assert_array_equal(second, second.T)
     assert np.linalg.eigvalsh(even).min() >= -1e-12 * float(kernel.variance)
@@ -62,10 +64,10 @@ def test_parity_and_constants():
 @pytest.mark.parametrize("parity", [1, -1])
 def test_gradients_in_the_lags_are_sums_of_diagonals(parity):
     matrix, lags = RNG.normal(size=(20, 20)), RNG.normal(size=20)
-    plain = jax.grad(lambda c: jnp.sum(matrix * toeplitz(c, parity)))(jnp.asarray(lags))
+    plain = jax.grad(lambda c: jnp.sum(jnp.asarray(matrix) * toeplitz(c, parity)))(jnp.asarray(lags))
     # Of an odd function the value at lag 0 does not matter; `toeplitz` takes it as the diagonal.
     np.testing.assert_allclose(diagonal_sums(jnp.asarray(matrix), parity), plain, rtol=1e-12, atol=1e-13)
-    a, b = RNG.normal(size=(2, 20, 1))
+    a, b = jnp.asarray(RNG.normal(size=(2, 20, 1)))
     np.testing.assert_allclose(outer_sums(a, b, parity), diagonal_sums(a @ b.T, parity), rtol=1e-11, atol=1e-12)
 
 
