@@ -182,4 +182,7 @@ def separable_solver(
 
 def _eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values, vectors = np.linalg.eig(matrix)
-    return vectors, np.linalg.inv(vectors), values
+    try:
+        return vectors, np.linalg.inv(vectors), values
+    except np.linalg.LinAlgError:
+        return vectors, np.full_like(vectors, np.inf), values
