@@ -32,7 +32,7 @@ class DirectSolution:
         values: u at the points.
         models: of the axes.
         residual: largest |sum of terms + n(u) - f| over the points that no condition takes, over the largest |f| + |u|.
-        steps: of Newton's iteration; 0 of linear problems with constant coefficients.
+        steps: of Newton's iteration; 0 where the equation is `plain`.
     """
 
     values: Float[Array, "*space"]
@@ -77,8 +77,8 @@ def solve(problem: Collocation, mixtures: Sequence[SpectralMixture] | None = Non
     """Values at the points at which the derivatives of the process' mean satisfy the equation and all conditions.
 
     The derivative along axis j is D_j C_j^-1 of the kernel of that axis alone. Points at the ends are given up for the
-    conditions; what is left, A u + u B^T + .., is solved by factors of the axes. With a reaction or coefficients that
-    vary Newton's steps on the equation behind the solver of its constant part, by GMRES.
+    conditions; what is left, A u + u B^T + .., is solved by factors of the axes. With a reaction, mixed
+    derivatives or coefficients that vary Newton's steps on the equation behind the solver of its constant part, by GMRES.
 
     Args:
         problem: the data.
@@ -142,7 +142,7 @@ def _solve(equation: Equation, given: tuple) -> tuple[jax.Array, jax.Array, jax.
 
     start = solver.solve(-residual(jnp.zeros_like(inner_source)), shift)
     if equation.plain:
-        # What the constant part leaves out (mixed derivatives) is zero here, so this refines.
+        # Solved but for rounding, most of which this takes away.
         kept, steps = start - solver.solve(residual(start), shift), jnp.asarray(0)
     else:
         kept, steps = _newton(lambda u: solver.solve(residual(u), shift), start)

@@ -56,8 +56,9 @@ class Equation:
 
     @property
     def plain(self) -> bool:
-        """Whether it is linear with constant coefficients."""
-        return self.reaction is None and not any(callable(term.coefficient) for term in self.terms)
+        """Whether it is linear with constant coefficients, every derivative along one axis: a separable system."""
+        mixed = any(sum(term.orders) != max(term.orders) for term in self.terms)
+        return self.reaction is None and not mixed and not any(callable(term.coefficient) for term in self.terms)
 
     def apply(self, solution: Field, coordinates: Sequence[Float[Array, "*n"]]) -> Float[Array, "*n"]:
         """The left side for a known function, by automatic differentiation: the source that makes it a solution."""
