@@ -77,8 +77,9 @@ def solve(problem: Collocation, mixtures: Sequence[SpectralMixture] | None = Non
     """Values at the points at which the derivatives of the process' mean satisfy the equation and all conditions.
 
     The derivative along axis j is D_j C_j^-1 of the kernel of that axis alone. Points at the ends are given up for the
-    conditions; what is left, A u + u B^T + .., is solved by factors of the axes. With a reaction, mixed
-    derivatives or coefficients that vary Newton's steps on the equation behind the solver of its constant part, by GMRES.
+    conditions; what is left, A u + u B^T + .., is solved by factors of the axes. Where the equation is not `plain` (a
+    reaction, coefficients that vary, mixed derivatives) Newton's steps follow, by GMRES behind the solver of its
+    constant part.
 
     Args:
         problem: the data.

@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -192,3 +194,5 @@ def test_the_door(capsys, tmp_path):
     assert "100.00" in printed and (tmp_path / "P5_direct.png").stat().st_size > 10_000
     with pytest.raises(SystemExit, match="got 'Q1', wanted one of P1"):
         main(["--problem", "Q1"])
+    code = "import sys, pdes.gp.__main__; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0, "the door imports JAX before it is asked"
