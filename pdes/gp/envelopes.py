@@ -82,7 +82,7 @@ def _gaussian(a: jax.Array, z: jax.Array, orders: int) -> list[jax.Array]:
     return found
 
 
-def _horner(coefficients: Sequence[float], s: jax.Array) -> jax.Array:
+def _horner(coefficients: Sequence[float | int], s: jax.Array) -> jax.Array:
     value = jnp.full_like(s, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         value = value * s + coefficient
