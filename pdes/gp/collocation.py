@@ -98,7 +98,7 @@ class Collocation:
         source = jax.jit(lambda *x: equation.apply(solution, x))(*mesh(points))
         return cls(equation, tuple(axes), tuple(conditions), source, tuple(data))
 
-    def lines(self, axis: int) -> list[tuple[Float[np.ndarray, "b n"], bool]]:
+    def lines(self, axis: int) -> list[tuple[Float[np.ndarray, "_ _"], bool]]:
         """All data along an axis, as rows of values: the source (True), and the given values at the sides (False)."""
         n = self.axes[axis].n
         found = []
@@ -112,7 +112,7 @@ class Collocation:
         return [(rows, is_source) for rows, is_source in found if len(rows)]
 
 
-def mesh(points: Sequence[Float[np.ndarray, "n"]]) -> tuple[Float[Array, "*space"], ...]:
+def mesh(points: Sequence[Float[np.ndarray, "_"]]) -> tuple[Float[Array, "*space"], ...]:
     """Coordinates of all points of a tensor grid."""
     return tuple(jnp.asarray(x) for x in np.meshgrid(*points, indexing="ij"))
 

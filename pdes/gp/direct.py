@@ -40,7 +40,7 @@ class DirectSolution:
     residual: float
     steps: int
 
-    def __call__(self, points: Sequence[Float[np.ndarray, "m"]]) -> Float[Array, "*points"]:
+    def __call__(self, points: Sequence[Float[np.ndarray, "_"]]) -> Float[Array, "*points"]:
         """The mean of the process at a tensor grid of points, one array of coordinates per axis."""
         return apply_all(
             [m.interpolation(jnp.asarray(x)) for m, x in zip(self.models, points, strict=True)], self.values

@@ -46,7 +46,7 @@ class GramSolution:
     nugget: float
     steps: int
 
-    def __call__(self, points: Sequence[Float[np.ndarray, "m"]]) -> Float[Array, "*points"]:
+    def __call__(self, points: Sequence[Float[np.ndarray, "_"]]) -> Float[Array, "*points"]:
         """The posterior mean at a tensor grid of points, one array of coordinates per axis."""
         return jnp.asarray((self._cross(points) @ self.weights).reshape([len(x) for x in points]))
 
@@ -55,7 +55,7 @@ class GramSolution:
         """The posterior mean at the points of the problem."""
         return self([axis.points for axis in self.problem.axes])
 
-    def deviation(self, points: Sequence[Float[np.ndarray, "m"]]) -> Float[Array, "*points"]:
+    def deviation(self, points: Sequence[Float[np.ndarray, "_"]]) -> Float[Array, "*points"]:
         """The posterior standard deviation at a tensor grid of points, for the kernel with the fitted amplitude."""
         explained = scipy.linalg.solve_triangular(self.factor, self._cross(points).T / self.scales[:, None], lower=True)
         prior = np.prod([float(mixture.variance) for mixture in self.mixtures])

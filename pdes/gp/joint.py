@@ -127,7 +127,7 @@ class JointModel:
                 sides, count = sides + jnp.sum((found - given) ** 2), count + given.size
         return Parts(logdet, jnp.vdot(u, running), sides, count, jnp.sum(residual**2))
 
-    def predict(self, state: JointState, points: Sequence[Float[np.ndarray, "m"]]) -> Float[Array, "*points"]:
+    def predict(self, state: JointState, points: Sequence[Float[np.ndarray, "_"]]) -> Float[Array, "*points"]:
         """The mean of the process at a tensor grid, one array of coordinates per axis."""
         matrices = []
         for axis, mixture, x in zip(self.problem.axes, state.mixtures, points, strict=True):
@@ -141,10 +141,10 @@ class JointModel:
 class Observations(NamedTuple):
     """Arrays of a problem: lags of the axes, coefficients of the terms, source, data at the sides."""
 
-    lags: tuple[Float[Array, "n"], ...]
+    lags: tuple[Float[Array, "_"], ...]
     coefficients: tuple[Float[Array, "*space"], ...]
     source: Float[Array, "*space"]
-    data: tuple[Float[Array, "c ..."], ...]
+    data: tuple[Float[Array, "..."], ...]
 
 
 class Parts(NamedTuple):

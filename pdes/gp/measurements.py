@@ -15,7 +15,7 @@ from .collocation import Collocation, Condition
 from .kernels import SpectralMixture
 from .toeplitz import toeplitz
 
-Table = list[Float[np.ndarray, "m n"]]  # of one axis: derivatives 0, 1 .. of k between two sets of its points
+Table = list[Float[np.ndarray, "_ _"]]  # of one axis: derivatives 0, 1 .. of k between two sets of its points
 
 
 class Part(NamedTuple):
@@ -94,7 +94,7 @@ def node_tables(mixtures: Sequence[SpectralMixture], axes: Sequence[Axis], order
 
 
 def cross_tables(
-    mixtures: Sequence[SpectralMixture], points: Sequence[Float[np.ndarray, "m"]], axes: Sequence[Axis], orders: int
+    mixtures: Sequence[SpectralMixture], points: Sequence[Float[np.ndarray, "_"]], axes: Sequence[Axis], orders: int
 ) -> list[Table]:
     """The same between other coordinates and the points of the axes."""
     lags = [jnp.asarray(x[:, None] - axis.points[None, :]) for x, axis in zip(points, axes, strict=True)]

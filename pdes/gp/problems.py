@@ -68,7 +68,7 @@ class Problem:
         return Collocation.of(self.equation, axes, self.conditions, self.solution)
 
     @property
-    def test_points(self) -> tuple[Float[np.ndarray, "m"], ...]:
+    def test_points(self) -> tuple[Float[np.ndarray, "_"], ...]:
         n = TEST_POINTS if len(self.box) < 3 else 60
         return tuple(np.linspace(lower, upper, n) for lower, upper in self.box)
 

@@ -94,9 +94,9 @@ def test_hand_written_gradients_are_those_of_automatic_differentiation(columns):
 
 
 def test_separable_systems():
-    """By eigenvectors in one to three dimensions, one by one and many at once; by Schur forms where there are none."""
+    """By eigenvectors in two and three dimensions, one by one and many at once; by Schur forms where there are none."""
     matrices = [np.diag(np.arange(1.0, n + 1)) + 0.1 * RNG.normal(size=(n, n)) for n in (6, 5, 4)]
-    for chosen in (matrices[:1], matrices[:2], matrices):
+    for chosen in (matrices[:2], matrices):
         solver = SeparableSolver.of(chosen)
         u = jnp.asarray(RNG.normal(size=[len(a) for a in chosen]))
         np.testing.assert_allclose(solver.solve(solver.apply(u, 0.7), 0.7), u, rtol=1e-10, atol=1e-11)

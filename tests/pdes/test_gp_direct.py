@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdes.gp import equations, selection
+from pdes.gp import equations
 from pdes.gp.__main__ import main
 from pdes.gp.axis import Axis
 from pdes.gp.collocation import CAUCHY, DIRICHLET, INITIAL, NEUMANN, PERIODIC, Collocation, Condition
@@ -29,11 +29,18 @@ def error_of(name, **changes):
     return problem.error(solve(told, mixtures_from_data(told, **changes))(problem.test_points))
 
 
-BOUNDS = {"P1": 4e-7, "P2": 9e-7, "P3": 1.5e-4, "P4": 1.5e-6, "P5": 2e-6, "A1": 7.7e-7, "A2": 4.2e-6, "P7": 1.5e-4}
+BOUNDS = {"P1": 4e-7, "P3": 1.5e-4, "P5": 2e-6, "A1": 7.7e-7, "P2": 9e-7, "P4": 1.5e-6, "A2": 4.2e-6, "P7": 1.5e-4}
+FAST = ("P1", "P3", "A1")
+
+
+def tiered(cases, fast):
+    """Cases as parameters, all but the named ones marked slow."""
+    slow = pytest.mark.slow
+    return [pytest.param(name, case, marks=() if name in fast else slow, id=name) for name, case in cases.items()]
 
 
 @pytest.mark.filterwarnings(RARE)
-@pytest.mark.parametrize(("name", "bound"), BOUNDS.items())
+@pytest.mark.parametrize(("name", "bound"), tiered(BOUNDS, FAST))
 def test_published_problems(name, bound):
     """Twice better than the tighter of what was asked and what the authors' best runs have, but for rounding."""
     published = PROBLEMS[name].published
@@ -57,9 +64,8 @@ def test_more_problems(name, bound):
     assert error_of(name) <= bound
 
 
-@pytest.mark.parametrize(
-    ("name", "bound"), [("P1", 1e-6), ("P4", 3e-6), ("P5", 2e-6), ("P2", 1e-4)]
-)  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "bound"), [("P1", 1e-6), ("P4", 3e-6), ("P5", 2e-6), ("P2", 1e-4)])
 def test_one_domain_long_scale(name, bound):
     """The setting that the bounds were measured at: a scale of the whole domain."""
     assert error_of(name, scale=1.0) <= bound
@@ -100,8 +106,9 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize(("equation", "conditions", "solution"), SMALL.values(), ids=SMALL)
-def test_conditions_and_equations(equation, conditions, solution):
+@pytest.mark.parametrize(("name", "case"), tiered(SMALL, ("slopes", "sine-Gordon", "advection")))
+def test_conditions_and_equations(name, case):
+    equation, conditions, solution = case
     axes = [Axis(0.0, 1.0, 20 + i) for i in range(equation.ndim)]
     told = Collocation.of(equation, axes, conditions, solution)
     found = solve(told)
@@ -118,17 +125,15 @@ def test_conditions_and_equations(equation, conditions, solution):
 
 
 def test_joint_gram():
-    """Beside the same problem by differentiation matrices; its deviation says where it knows little."""
-    for name, bound in (("P1", 1e-6), ("A1", 1e-6)):
-        problem = PROBLEMS[name]
-        told = problem.collocate()
-        found = solve_gram(told, mixtures_from_data(told))
-        assert problem.error(found(problem.test_points)) <= bound
+    """Its deviation says where it knows little."""
+    problem = PROBLEMS["P1"]
+    told = problem.collocate()
+    found = solve_gram(told, mixtures_from_data(told))
+    assert problem.error(found(problem.test_points)) <= 1e-6
     points = [np.linspace(-1.0, 2 * np.pi, 30)]  # the first few lie outside
-    deviation = found.deviation(points)
+    deviation, truth = found.deviation(points), problem.solution(jnp.asarray(points[0]))
     assert float(deviation[0]) > 100 * float(deviation[10:].max())
-    truth = problem.solution(jnp.asarray(points[0]))
-    assert bool(jnp.all(jnp.abs(found(points) - truth)[10:] <= 10 * deviation[10:] + 1e-6))
+    assert bool(jnp.all(jnp.abs(found(points) - truth)[10:] <= 2 * deviation[10:]))
 
 
 @pytest.mark.slow
@@ -151,22 +156,18 @@ def test_joint_gram_in_two_dimensions_with_every_condition():
 
 
 def test_selection_sees_no_truth_and_finds_a_good_scale():
-    told = dataclasses.replace(PROBLEMS["P1"], shape=(300,)).collocate()
+    told = dataclasses.replace(PROBLEMS["P1"], box=((0.0, 1.0),), shape=(60,)).collocate()
     assert "solution" not in {field.name for field in dataclasses.fields(told)}
     for function in (select_by_agreement, select_by_likelihood):
         assert list(inspect.signature(function).parameters) == ["problem", "candidates"]
-    assert "truth" not in inspect.getsource(selection).replace("without the truth", "")
-    # The second ladder step has a tenth of the first one's error; the last has lost the wave.
-    ladder = [mixtures_from_data(told, scale=s) for s in (0.05, 1.0, 0.5)]
+    ladder = [mixtures_from_data(told, scale=scale) for scale in (0.05, 4.0, 2.0)]
     best, distance = select_by_agreement(told, ladder)
     truth = jnp.sin(100 * told.coordinates[0])
-    errors = [float(jnp.linalg.norm(solve(told, m).values - truth) / jnp.linalg.norm(truth)) for m in ladder]
-    assert float(jnp.linalg.norm(best.values - truth) / jnp.linalg.norm(truth)) < min(errors[0], 1e-4)
-    assert min(errors) <= 10 * distance <= 10 * errors[0]
-    few = dataclasses.replace(PROBLEMS["P1"], box=((0.0, 1.0),), shape=(60,)).collocate()
-    waves = mixtures_from_data(few, scale=1.0)
-    shifted = tuple(dataclasses.replace(m, frequency=1.3 * m.frequency) for m in waves)
-    assert select_by_likelihood(few, [shifted, waves]).mixtures == waves
+    fields = [solve(told, mixtures).values for mixtures in ladder]
+    errors = [float(jnp.linalg.norm(field - truth) / jnp.linalg.norm(truth)) for field in (best.values, *fields)]
+    assert errors[0] < 0.01 * errors[1] and min(errors) <= 10 * distance < errors[1]
+    shifted = tuple(dataclasses.replace(m, frequency=1.3 * m.frequency) for m in ladder[1])
+    assert select_by_likelihood(told, [shifted, ladder[1]]).mixtures == ladder[1]
     with pytest.raises(ValueError, match="wanted two or more"):
         select_by_agreement(told, ladder[:1])
 
