@@ -15,7 +15,7 @@ from .measurements import Measurements, covariance, cross_tables, measure, node_
 
 NUGGETS = tuple(10.0**power for power in range(-13, -5))  # of rows that are scaled to variance 1
 _LARGEST = 8000  # measurements whose covariance is factored whole
-_TOLERANCE, _MAX_STEPS = 1e-9, 20
+_TOLERANCE, _MAX_STEPS = 1e-7, 20  # steps are quadratic: the next one would be in the rounding
 
 
 @dataclasses.dataclass(frozen=True)
