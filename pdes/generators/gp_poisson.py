@@ -159,12 +159,7 @@ class GPPoisson(Generator):
 
 
 @functools.lru_cache(maxsize=8)
-def _host_factors(shape: tuple[int, ...], length_scale: float):
+def _factors(shape: tuple[int, ...], length_scale: float) -> PoissonFactors:
     # Made with numbers, also while a program that uses them is being traced.
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        factors = PoissonFactors.of((Axis(0.0, 1.0, shape[0]), Axis(0.0, 1.0, shape[1])), scale=length_scale)
-        return jax.tree.map(np.asarray, factors)
-
-
-def _factors(shape: tuple[int, ...], length_scale: float) -> PoissonFactors:
-    return jax.tree.map(jnp.asarray, _host_factors(shape, length_scale))
+        return PoissonFactors.of((Axis(0.0, 1.0, shape[0]), Axis(0.0, 1.0, shape[1])), scale=length_scale)
