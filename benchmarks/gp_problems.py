@@ -135,7 +135,7 @@ def speed() -> None:
         seconds = _seconds(lambda: step(state, observations), 20 if name == "P1" else 5)  # noqa: B023
         print(f"joint solver, {name} {PROBLEMS[name].shape}: {1e3 * seconds:.1f} ms a step")
     for n in (65, 129):
-        factors = PoissonFactors.of((Axis(0.0, 1.0, n),) * 2)
+        factors = PoissonFactors.of((Axis(0.0, 1.0, n), Axis(0.0, 1.0, n)))
         f = jnp.asarray(np.random.default_rng(0).normal(size=(256, n - 2, n - 2)))
         solver = jax.jit(lambda s, f: s.solve_many(f))
         seconds = _seconds(lambda: solver(factors.solver, f))  # noqa: B023

@@ -62,15 +62,18 @@ class Equation:
 
     def apply(self, solution: Field, coordinates: Sequence[Float[Array, "*n"]]) -> Float[Array, "*n"]:
         """The left side for a known function, by automatic differentiation: the source that makes it a solution."""
-        total = sum(
-            term.values(coordinates) * derivative(solution, term.orders)(*coordinates) for term in self.terms
-        )  # fmt: skip
+        total = jnp.zeros(jnp.shape(coordinates[0]))
+        for term in self.terms:
+            total = total + term.values(coordinates) * derivative(solution, term.orders)(*coordinates)
         return total if self.reaction is None else total + self.reaction(solution(*coordinates))
 
     def symbol(self, axis: int, wavenumber: np.ndarray) -> np.ndarray:
         """Of the terms with a constant coefficient and derivatives along one axis alone, sum c (i k)^p."""
-        alone = [t for t in self.terms if sum(t.orders) == t.orders[axis] and not callable(t.coefficient)]
-        return sum((t.coefficient * (1j * wavenumber) ** t.orders[axis] for t in alone), np.zeros(wavenumber.shape))
+        total = np.zeros(wavenumber.shape, complex)
+        for term in self.terms:
+            if sum(term.orders) == term.orders[axis] and not callable(term.coefficient):
+                total += term.coefficient * (1j * wavenumber) ** term.orders[axis]
+        return total
 
 
 def derivative(function: Field, orders: tuple[int, ...]) -> Field:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -107,7 +107,7 @@ class JointModel:
             kernels.append(rows)
 
         def derivative(axis: int, order: int) -> jax.Array:
-            columns = product(kernels[axis][order], _to_columns(solved[axis][None], axis), (-1) ** order)
+            columns: Any = product(kernels[axis][order], _to_columns(solved[axis][None], axis), (-1) ** order)
             return _from_columns(columns, u.shape, axis)[0]
 
         residual = -observations.source
@@ -192,7 +192,8 @@ def fit(
     """
     optimizer = optax.adam(learning_rate)
     observations = model.observations
-    carry = (state, optimizer.init(state) if optimizer_state is None else optimizer_state, state, jnp.asarray(jnp.inf))
+    params: Any = state  # a pytree, which optax's names for one leave out
+    carry = (state, optimizer.init(params) if optimizer_state is None else optimizer_state, state, jnp.asarray(jnp.inf))
     history = [np.zeros(0)]
     # The model holds arrays, which a jitted function may not compare: it is closed over, the numbers are arguments.
     run = jax.jit(functools.partial(_steps, model.objective, optimizer), static_argnums=(2,))

@@ -106,7 +106,11 @@ def covariance(left: Sequence[Block], right: Sequence[Block], given: Sequence[Ta
 
     cov(d^a u(x), d^b u(x')) = prod over axes of (-1)^b_j k_j^(a_j + b_j)(x_j - x'_j)
     """
-    return np.block([[sum(_pair(p, q, given) for p in a for q in b) for b in right] for a in left])
+    return np.block([[_between(a, b, given) for b in right] for a in left])
+
+
+def _between(left: Block, right: Block, given: Sequence[Table]) -> np.ndarray:
+    return np.sum([_pair(p, q, given) for p in left for q in right], 0)
 
 
 def _pair(left: Part, right: Part, given: Sequence[Table]) -> np.ndarray:

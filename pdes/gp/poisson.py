@@ -63,8 +63,8 @@ class PoissonFactors:
         middle, middle_second = zip(*(_at_middle(model) for model in models), strict=True)
         stride = tuple(_stride(axis.n) for axis in axes)
         whitener, spread = _posterior(axes, stride, envelope)
-        parts = [tuple(map(jnp.asarray, part)) for part in (second, middle, middle_second)]
-        return cls(solver, *parts, jnp.asarray(whitener), jnp.asarray(spread), stride)
+        second, middle, middle_second = (tuple(map(jnp.asarray, part)) for part in (second, middle, middle_second))
+        return cls(solver, second, middle, middle_second, jnp.asarray(whitener), jnp.asarray(spread), stride)
 
     def solve(self, source: Float[Array, "b x y"], sides: Float[Array, "b x y"]) -> Float[Array, "b x y"]:
         """u at all points.

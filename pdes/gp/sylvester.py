@@ -118,8 +118,9 @@ class SchurSolver:
     @classmethod
     def of(cls, matrices: Sequence[Float[np.ndarray, "_ _"]]) -> "SchurSolver":
         """Factors two matrices."""
-        (s, q), (t, v) = (scipy.linalg.schur(np.asarray(a), output="complex") for a in matrices)
-        return cls(*map(jnp.asarray, (s, t, q, v)))
+        forms = [scipy.linalg.schur(np.asarray(a), output="complex") for a in matrices]
+        left, right = ((jnp.asarray(form[0]), jnp.asarray(form[1])) for form in forms)
+        return cls(left[0], right[0], left[1], right[1])
 
     def solve(self, right: Float[Array, "n m"], shift: float | Array = 0.0) -> Float[Array, "n m"]:
         """u of one right side."""
