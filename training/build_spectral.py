@@ -1,4 +1,4 @@
-"""From config to objects, where an operator has coefficients: what it takes from the data, and how samples are stored."""
+"""From config to objects, where an operator has coefficients: what it takes from data, and how samples are stored."""
 
 from collections.abc import Callable
 from typing import Any

@@ -5,6 +5,7 @@ from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
 from .globe import GlobalVorticity
+from .gp_poisson import GPPoisson
 from .helmholtz import Helmholtz
 from .lossy_helmholtz import LossyHelmholtz
 from .ns_3d import NavierStokes3D
@@ -23,6 +24,7 @@ __all__ = [
     "BurgersFlow",
     "DarcyFlow",
     "FieldInfo",
+    "GPPoisson",
     "Generator",
     "GlobalVorticity",
     "Helmholtz",
