@@ -6,7 +6,8 @@ from .ffno import FFNO
 from .fno import FNO
 from .mgtfno import MGTFNO
 from .modafno import ModAFNO
+from .st_fno import STFNO
 from .tfno import TFNO
 from .uno import UNO
 
-__all__ = ["DPOT", "FFNO", "FNO", "MGTFNO", "TFNO", "UNO", "AFNONet", "ModAFNO"]
+__all__ = ["DPOT", "FFNO", "FNO", "MGTFNO", "STFNO", "TFNO", "UNO", "AFNONet", "ModAFNO"]

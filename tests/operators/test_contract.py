@@ -11,7 +11,7 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import DPOT, FFNO, FNO, MGTFNO, TFNO, UNO, AFNONet, ModAFNO
+from operators import DPOT, FFNO, FNO, MGTFNO, STFNO, TFNO, UNO, AFNONet, ModAFNO
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
@@ -29,6 +29,11 @@ EXAMPLES = {
         2, 3, trunk=functools.partial(FNO, (4,) * ndim, hidden_channels=6, n_layers=1), ndim=ndim, rngs=nnx.Rngs(0)
     ),
     "ModAFNO": lambda ndim: ModAFNO(2, 3, ndim=ndim, grid=SHAPES[ndim], mod_dim=4, **PATCHES, rngs=nnx.Rngs(0)),
+    "STFNO": lambda ndim: (
+        STFNO((4,) * ndim + (3,), 2, 3, 8, n_layers=2, latent_steps=3, rngs=nnx.Rngs(0))
+        if ndim < 3
+        else pytest.skip("transforms have three axes at most, and one is time")
+    ),
     "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
     "UNO": lambda ndim: UNO(
         *(2, 3, 6),
