@@ -21,10 +21,10 @@ from .layers.space_time_output import OutputOperator
 class STFNO(Operator):
     """u_1 .. u_l -> u_(l+1) .. u_(l+n):  v = R . B_(L-1) . ... . B_1 . P (u),   u_(l+m) = Q(v, u_l)(t_m).
 
-    P lifts the snapshots to T latent steps of `hidden_channels` (`SpaceTimeLifting`), every block B transforms space and
-    time together (`SpaceTimeBlock`), R is a linear map of the channels to one latent field, and Q, linear in its modes,
-    adds to the last snapshot what is sampled at any number of times (`OutputOperator`). What a refiner freezes are v and
-    u_l (`latent`); what it changes is Q (`output`), also with more modes (`OutputOperator.enlarged`).
+    P lifts the snapshots to T latent steps of `hidden_channels` (`SpaceTimeLifting`), every block B transforms space
+    and time together (`SpaceTimeBlock`), R is a linear map of the channels to one latent field, and Q, linear in its
+    modes, adds to the last snapshot what is sampled at any number of times (`OutputOperator`). What a refiner freezes
+    are v and u_l (`latent`); what it changes is Q (`output`), also with more modes (`OutputOperator.enlarged`).
 
     Snapshots are channels, those of a field neighbours, as in a data set: channel c l + i is snapshot i of field c.
 
@@ -39,15 +39,16 @@ class STFNO(Operator):
         latent_steps: T.
         channel_mlp_expansion: hidden width of the MLPs over hidden_channels.
         non_linearity: see `FNO`.
-        positional_embedding: "grid" adds functions of place and time; None of time alone, so that a shift in space of the
-            input shifts the output: for flows without a place of their own, such as decaying turbulence.
-        interval: time between two snapshots of the input, `horizon`: time in which the slowest function of time makes half
-            a wave, by default 100 intervals; `beta`: rate of growth of these functions; see `SpaceTimeEmbedding`.
+        positional_embedding: "grid" adds functions of place and time; None of time alone, so that a shift in space of
+            the input shifts the output: for flows without a place of their own, such as decaying turbulence.
+        interval: time between two snapshots of the input; see `SpaceTimeEmbedding`.
+        horizon: time in which the slowest function of time makes half a wave, by default 100 intervals.
+        beta: rate of growth of the functions of time.
         delta: see `OutputOperator`.
         extent: sides of the box; the increments of a velocity are then solenoidal, see `OutputOperator`.
-        compat: "torch_cfd" for the numerics of the published code: coordinates that include both ends, times counted from
-            1, inverse transforms that scale with the number of points (so the size of the increments depends on n),
-            and zeros in front of the output that do not grow with n.
+        compat: "torch_cfd" for the numerics of the published code: coordinates that include both ends, times counted
+            from 1, inverse transforms that scale with the number of points (so the size of the increments depends on
+            n), and zeros in front of the output that do not grow with n.
         rngs: random streams.
 
     Raises:
@@ -58,8 +59,9 @@ class STFNO(Operator):
         snapshots, which is what the operator has been trained on. Grids agree up to the tail of the spectrum, which the
         activations alias. Time is no periodic axis; the network learns around the ends of its window.
 
-    Source: Cao, Brarda, Li and Xia, Spectral-Refiner, 2025 (arXiv 2405.17211), `SFNO` of its code. There W starts uniform
-        on [0, 0.5 / (in out)); here with the variance of its input (`SpectralConv`). Left out: random features of space.
+    Source: Cao, Brarda, Li and Xia, Spectral-Refiner, 2025 (arXiv 2405.17211), `SFNO` of its code. There W starts
+        uniform on [0, 0.5 / (in out)), here with the variance of its input (`SpectralConv`). Left out: random features
+        of space.
     """
 
     def __init__(
@@ -138,7 +140,11 @@ class STFNO(Operator):
         return y.reshape(*batch, *target, -1)
 
     def latent(self, u: Float[Array, "*b_space ci"]) -> tuple[Float[Array, "*b_space_t f"], Float[Array, "*b_space f"]]:
-        """What Q is applied to: the latent steps v [*b, *space, T, fields] and the last snapshot [*b, *space, fields]."""
+        """What Q is applied to.
+
+        Returns:
+            The latent steps v, [*b, *space, T, fields], and the last snapshot, [*b, *space, fields].
+        """
         x = flatten(u, self.ndim, self.in_channels)
         x = jnp.swapaxes(x.reshape(*x.shape[:-1], self.fields, -1), -1, -2)
         v = self.lifting(x)

@@ -56,15 +56,17 @@ class SpaceTimeEmbedding(nnx.Module):
     def __call__(self, u: Float[Array, "b *space t c"]) -> Float[Array, "b *space t c"]:
         """Add the functions to snapshots that are repeated over the channels."""
         *shape, steps = u.shape[1:-1]
-        ones = (1,) * u.ndim
-        functions = []
-        for axis, size in enumerate(shape if self.grid else ()):
-            place = ones[: axis + 1] + (size,) + ones[axis + 2 :]
-            functions += [jnp.asarray(wave, u.dtype).reshape(place) for wave in self._of_axis(size)]
-        times = self._of_time(steps)
-        functions += [jnp.asarray(values, u.dtype).reshape(*ones[:-2], steps, 1) for values in times]
-        full = (1, *shape, steps, 1)
-        return u + jnp.concatenate([jnp.broadcast_to(f, full) for f in functions], axis=-1)
+        times = np.stack(self._of_time(steps), axis=-1)
+        functions = [times.reshape(1, *[1] * self.ndim, *times.shape)]
+        if self.grid:
+            lines = [self._of_axis(size) for size in shape]
+            meshes = [np.meshgrid(*waves, indexing="ij") for waves in zip(*lines, strict=True)]
+            # One function of the kind on every axis after the other.
+            ordered = [mesh[axis] for axis in range(self.ndim) for mesh in meshes]
+            functions.insert(0, np.stack(ordered, axis=-1)[None, ..., None, :])
+        full = (1, *shape, steps)
+        added = [jnp.broadcast_to(jnp.asarray(f, u.dtype), (*full, f.shape[-1])) for f in functions]
+        return u + jnp.concatenate(added, axis=-1)
 
     def _of_axis(self, size: int) -> list[np.ndarray]:
         if self.compat == TORCH_CFD:

@@ -37,8 +37,8 @@ class OutputOperator(nnx.Module):
             fields as spatial axes. None leaves them as they are.
         compat: "torch_cfd" for its scaling by the number of points, and its window of n + 1 outputs behind T + 1 zeros,
             in which time is stretched unless n = T; s = delta then.
-        rngs: random streams; W starts with E|W|^2 = 0.1^2 / fields, so that the first prediction is u_0 nearly, and b at
-            zero.
+        rngs: random streams; W starts with E|W|^2 = 0.1^2 / fields, so that the first prediction is nearly u_0, and b
+            at zero.
 
     Raises:
         ValueError: for counts that make no layer, or sides that are not as many as the fields.
@@ -91,17 +91,17 @@ class OutputOperator(nnx.Module):
         latent = v.shape[-2] + 1
         if self.compat == TORCH_CFD:
             size = latent + out_steps + 1
-            positions = np.arange(size - out_steps, size)
+            positions, scale = np.arange(size - out_steps, size), 2 * latent / size
             if target != shape:
                 raise refusal("output_shape", target, f"the grid {shape} of the input with compat", "leave it out")
         else:
-            size = 2 * latent
+            size, scale = 2 * latent, 1.0
             positions = latent + (latent - 1) * np.arange(1, out_steps + 1) / out_steps
         axes = tuple(range(1, len(shape) + 1))
         z = inverse_complex(jax.lax.complex(re, im), target, axes=axes)
         if target != shape:
             last = resize(last, target, axes)
-        return jnp.expand_dims(last, -2) + _at_times(z, positions, size)
+        return jnp.expand_dims(last, -2) + _at_times(z, positions, size) * scale
 
     def coefficients(self, v: Float[Array, "b *space t f"], last: Float[Array, "b *space f"]) -> Planes:
         """Amplitudes of the increments on the window, [b, *k, f]: ascending signed frequencies, time from zero on."""
