@@ -30,8 +30,8 @@ class ResidentLoader:
 
     Step i takes part i % steps_per_epoch of the permutation of (seed, i // steps_per_epoch): i is the whole position.
     The permutation is drawn once an epoch, outside the jitted step, and is a part of the data.
-    With several devices the set is split over the data axis and batches travel, or, `replicated`, every device holds all
-    of it; see `Rows`.
+    With several devices the set is split over the data axis and batches travel, or, `replicated`, every device holds
+    all of it; see `Rows`.
 
     Args:
         samples: the set.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +23,9 @@ from spectral.grid import Grid
 class Counting(Generator):
     """Two fields of constants: ten times the sample's number of a stream, plus the time."""
 
-    name = "counting"
-    inputs = {"one": (0, 1)}
-    targets = {"two": (2,), "one": (3,)}
+    name: ClassVar[str] = "counting"
+    inputs: ClassVar = {"one": (0, 1)}
+    targets: ClassVar = {"two": (2,), "one": (3,)}
 
     @property
     def grid(self):
