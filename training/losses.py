@@ -129,8 +129,8 @@ class RelativeBochner:
     Raises:
         ValueError: for a domain that is not periodic.
 
-    Source: Cao et al., "Spectral-Refiner". The loss of its code at order 0 is this at s = 1 but for the 1 in the weight,
-        and divided by the root of the number of times where it is reported.
+    Source: Cao et al., "Spectral-Refiner". The loss of its code at order 0 is this at s = 1 but for the 1 in the
+        weight; where it is reported it is divided by the root of the number of times.
     """
 
     extent: tuple[float, ...]
