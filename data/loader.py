@@ -1,15 +1,13 @@
 """Batches: from the devices' own memory, or streamed; the same ones in the same order."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from .order import batch_rows, check_batches, epoch_order
-from .placement import place
+from .rows import Rows
 from .source import Samples
 
 # What of one device's memory a resident set may take; the rest is for the model and its activations.
@@ -32,9 +30,8 @@ class ResidentLoader:
 
     Step i takes part i % steps_per_epoch of the permutation of (seed, i // steps_per_epoch): i is the whole position.
     The permutation is drawn once an epoch, outside the jitted step, and is a part of the data.
-    With several devices the set is split over the data axis and a batch travels by one reduce-scatter per array, or,
-    `replicated`, every device holds all of it and nothing travels. The batches are the same bits. Further axes of the
-    mesh split the spatial axes, in order.
+    With several devices the set is split over the data axis and batches travel, or, `replicated`, every device holds
+    all of it; see `Rows`.
 
     Args:
         samples: the set.
@@ -62,10 +59,9 @@ class ResidentLoader:
         shards = mesh.shape[axis] if mesh is not None else 1
         self.steps_per_epoch = check_batches(len(samples), batch_size, shards)
         self.batch_size, self.seed, self.num_samples = batch_size, seed, len(samples)
-        self._mesh, self._axis, self._shards = mesh, axis, shards
-        self._space = tuple(name for name in mesh.axis_names if name != axis) if mesh is not None else ()
-        self.replicated = fits(samples.nbytes, mesh, RESIDENT_SHARE / 4) if replicated is None else replicated
-        self._fields = self._place(samples.x), self._place(samples.y)
+        replicated = fits(samples.nbytes, mesh, RESIDENT_SHARE / 4) if replicated is None else replicated
+        self.replicated, self._rows = replicated, Rows(mesh, axis, replicated)
+        self._fields = self._rows.place(samples.x), self._rows.place(samples.y)
         self._order: tuple[int, Array] | None = None
 
     def indices(self, step: int) -> np.ndarray:
@@ -77,8 +73,7 @@ class ResidentLoader:
         epoch = step // self.steps_per_epoch
         if self._order is None or self._order[0] != epoch:
             order = epoch_order(self.seed, epoch, self.num_samples)
-            mesh = self._mesh
-            self._order = epoch, jnp.asarray(order) if mesh is None else place(order, NamedSharding(mesh, P()))
+            self._order = epoch, self._rows.share(order)
         return *self._fields, self._order[1]
 
     def fetch(
@@ -87,35 +82,7 @@ class ResidentLoader:
         """Inputs and targets of a step, gathered from the data of its epoch, an argument of the jitted function."""
         start = step % self.steps_per_epoch * self.batch_size
         rows = jax.lax.dynamic_slice_in_dim(data[2], start, self.batch_size)
-        if self._mesh is None:
-            return jnp.take(data[0], rows, axis=0), jnp.take(data[1], rows, axis=0)
-        batch = P(self._axis, *self._space)
-        held, taken = (P(None, *self._space), P(self._axis)) if self.replicated else (batch, P())
-        gather = jax.shard_map(
-            self._take_rows, mesh=self._mesh, in_specs=(held, taken), out_specs=batch, check_vma=False
-        )
-        return gather(data[0], rows), gather(data[1], rows)
-
-    def _take_rows(self, u: Array, rows: Array) -> Array:
-        if self.replicated:
-            return jnp.take(u, rows, axis=0)
-        # Every row is on one device: the others add zeros, and the sum arrives already split.
-        local = rows - jax.lax.axis_index(self._axis) * u.shape[0]
-        mine = (local >= 0) & (local < u.shape[0])
-        picked = jnp.take(u, jnp.clip(local, 0, u.shape[0] - 1), axis=0)
-        picked = jnp.where(mine.reshape(-1, *[1] * (u.ndim - 1)), picked, 0)
-        return jax.lax.psum_scatter(picked, self._axis, tiled=True)
-
-    def _place(self, u: np.ndarray) -> Array:
-        if self._mesh is None:
-            return jnp.asarray(u)
-        if self.replicated:
-            sharding = NamedSharding(self._mesh, P(None, *self._space))
-        else:
-            sharding = NamedSharding(self._mesh, P(self._axis, *self._space))
-            filler = -len(u) % self._shards  # never drawn
-            u = np.concatenate([u, np.zeros((filler, *u.shape[1:]), u.dtype)]) if filler else u
-        return place(u, sharding)
+        return self._rows.take(data[0], rows), self._rows.take(data[1], rows)
 
 
 def fits(nbytes: int, mesh: Mesh | None = None, share: float = RESIDENT_SHARE) -> bool:

@@ -51,6 +51,7 @@ def load(
     samples: slice | None = None,
     *,
     windows: bool = False,
+    apart: bool = False,
 ) -> Samples:
     """Reads a data set, stacks the asked fields and times as channels and checks that every number is finite.
 
@@ -61,6 +62,7 @@ def load(
         samples: which samples, all by default.
         windows: a sample for every start in time: both maps moved on by 0, 1, .. as far as times are stored, the starts
             of a trajectory next to each other.
+        apart: only the starts that are so far apart that no two windows share a time.
 
     Returns:
         arrays in host memory.
@@ -77,16 +79,23 @@ def load(
             f"{path}: got samples {samples}, wanted a slice of step 1 that takes some of {metadata.samples}"
         )
     channels = [metadata.channels(field_map) for field_map in (inputs, targets)]
-    starts = _starts(metadata, [*channels[0], *channels[1]]) if windows else 1
-    moved = [[[(name, time + start) for name, time in side] for start in range(starts)] for side in channels]
+    both = [*channels[0], *channels[1]]
+    starts = range(0, count_starts(metadata, both) if windows else 1, span(both) if apart else 1)
+    moved = [[[(name, time + start) for name, time in side] for start in starts] for side in channels]
     with open_file(path) as file:
         x, y = (_windows([_stack(file, metadata, shifted, rows) for shifted in side]) for side in moved)
     return Samples(x, y, metadata, inputs, targets)
 
 
-def _starts(metadata: Metadata, channels: Sequence[tuple[str, int]]) -> int:
+def count_starts(metadata: Metadata, channels: Sequence[tuple[str, int]]) -> int:
     """Starts in time from which all channels are stored."""
     return min(len(metadata.fields[name].times) - time for name, time in channels)
+
+
+def span(channels: Sequence[tuple[str, int]]) -> int:
+    """Stored times from the first to the last of a window's channels."""
+    times = [time for _, time in channels]
+    return max(times) - min(times) + 1
 
 
 def _windows(parts: list[np.ndarray]) -> np.ndarray:

@@ -7,6 +7,7 @@ from .fno import FNO
 from .mgtfno import MGTFNO
 from .modafno import ModAFNO
 from .rollout import Rollout
+from .st_fno import STFNO
 from .t1 import T1
 from .t1_plus import T1Plus
 from .tfno import TFNO
@@ -18,6 +19,7 @@ __all__ = [
     "FFNO",
     "FNO",
     "MGTFNO",
+    "STFNO",
     "T1",
     "TFNO",
     "UNO",

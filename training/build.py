@@ -24,6 +24,7 @@ from data.sets import Maker, ensure_set, plan_sets
 from data.source import Samples, load
 from data.splits import SplitSpec
 from data.stream import StreamLoader
+from data.windows import WindowLoader, load_trajectories
 from operators.base import Operator
 from pdes.generators import Generator
 
@@ -42,7 +43,7 @@ STATISTICS = 64
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSet:
-    """The training file: in memory, or (`samples` is None) streamed because it is too large, or made on the way."""
+    """The training file: in memory, or (`samples` is None) streamed, made on the way, or held as whole trajectories."""
 
     path: Path
     metadata: Metadata
@@ -113,7 +114,7 @@ def build_datasets(run: Run) -> Datasets:
 def _read_datasets(run: Run, files: dict[str, dict[tuple[int, ...], Path]], streamed: bool) -> Datasets:
     shape, path = next(iter(files["train"].items()))
     maps = _maps(run, path)
-    train = TrainingSet(path, read_metadata(path), None if streamed else read(run, path), *maps)
+    train = TrainingSet(path, read_metadata(path), None if streamed or random_windows(run) else read(run, path), *maps)
     valid = read(run, next(iter(files["valid"].values()))) if "valid" in files else None
     test = {
         test_name(name, size, shape): read(run, path)
@@ -148,12 +149,18 @@ def _maps(run: Run, path: Path) -> tuple[FieldMap, FieldMap]:
 
 def read(run: Run, path: Path) -> Samples:
     """One file, with the fields of the config as channels."""
-    return load(path, run.data.get("inputs"), run.data.get("targets"), windows=has_windows(run))
+    maps = run.data.get("inputs"), run.data.get("targets")
+    return load(path, *maps, windows=has_windows(run), apart=random_windows(run))
 
 
 def has_windows(run: Run) -> bool:
-    """Whether every start in time of a trajectory is a sample."""
+    """Whether a trajectory has several starts in time, of which every one is a sample or a random one."""
     return bool(run.data.get("windows"))
+
+
+def random_windows(run: Run) -> bool:
+    """Whether a trajectory is seen from another start in every epoch; validation and tests take starts far apart."""
+    return run.data.get("windows") == "random"
 
 
 def test_name(split: str, shape: tuple[int, ...], trained_on: tuple[int, ...]) -> str:
@@ -354,9 +361,14 @@ def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normali
     return tuple(result)
 
 
-def build_loader(run: Run, train: TrainingSet, mesh: Mesh) -> ResidentLoader | StreamLoader | OnlineLoader:
+def build_loader(
+    run: Run, train: TrainingSet, mesh: Mesh
+) -> ResidentLoader | WindowLoader | StreamLoader | OnlineLoader:
     """Batches of the training set: from the devices' memory, from the file, or made on the way."""
     batch_size = run.data["batch_size"]
+    if random_windows(run):
+        trajectories = load_trajectories(train.path, train.inputs, train.targets)
+        return WindowLoader(trajectories, batch_size, run.seed, mesh)
     if is_online(run):
         generator, split = build_splits(run)["train"]
         assert isinstance(generator, Generator)

@@ -40,8 +40,12 @@ def check_components(run: Run) -> None:
     _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream", "online"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident, stream or online")
+    if run.data.get("windows") not in (None, False, True, "random"):
+        raise ValueError(f"data.windows: got {run.data['windows']!r}, wanted true, random, or null for one start")
     if build.has_windows(run) and run.data.get("loader", "auto") not in ("auto", "resident"):
-        raise ValueError(f"data.windows: got true with data.loader={run.data['loader']}, wanted auto or resident")
+        raise ValueError(
+            f"data.windows: got {run.data['windows']} with data.loader={run.data['loader']}, wanted auto or resident"
+        )
     if build.is_online(run) and run.data.get("source") is not None:
         raise ValueError("data.loader: got online for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
@@ -129,6 +133,11 @@ def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> No
         mode = run.data.get(key)
         if mode not in (None, False, "channel", "field", "pixel"):
             raise ValueError(f"data.{key}: got {mode!r}, wanted channel, field, pixel or null")
+        if mode in ("channel", "pixel") and build.random_windows(run):
+            raise ValueError(
+                f"data.{key}: got {mode} with data.windows=random, wanted field or null: a channel is another time in "
+                "every window"
+            )
         if mode == "pixel" and len(shapes) > 1:
             raise ValueError(
                 f"data.{key}: got pixel for sets of shapes {sorted(shapes)}, wanted one shape: its statistics belong "

@@ -2,5 +2,6 @@
 
 from .afno import load_afno, load_modafno
 from .neuraloperator import load_neuraloperator, to_neuraloperator
+from .torch_cfd import load_torch_cfd
 
-__all__ = ["load_afno", "load_modafno", "load_neuraloperator", "to_neuraloperator"]
+__all__ = ["load_afno", "load_modafno", "load_neuraloperator", "load_torch_cfd", "to_neuraloperator"]

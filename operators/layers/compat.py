@@ -8,6 +8,7 @@ from .arguments import choice
 
 NEURALOP2 = "neuralop2"
 NEURALOP2_RELEASE = "neuralop2-release"
+TORCH_CFD = "torch_cfd"
 
 
 def check_compat(compat: str | None) -> str | None:

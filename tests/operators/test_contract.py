@@ -11,7 +11,7 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import DPOT, FFNO, FNO, MGTFNO, T1, TFNO, UNO, AFNONet, ModAFNO, Rollout, T1Plus, UNet
+from operators import DPOT, FFNO, FNO, MGTFNO, STFNO, T1, TFNO, UNO, AFNONet, ModAFNO, Rollout, T1Plus, UNet
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
@@ -38,6 +38,11 @@ EXAMPLES = {
     "T1": lambda ndim: T1((4,) * ndim, 2, 3, 6, n_layers=2, basis="fourier", rngs=nnx.Rngs(0)),
     "T1Plus": lambda ndim: T1Plus((6,) * ndim, 2, 3, 2, basis="fourier", rngs=nnx.Rngs(0)),
     "ModAFNO": lambda ndim: ModAFNO(2, 3, ndim=ndim, grid=SHAPES[ndim], mod_dim=4, **PATCHES, rngs=nnx.Rngs(0)),
+    "STFNO": lambda ndim: (
+        STFNO((4,) * ndim + (3,), 2, 3, 8, n_layers=2, latent_steps=3, rngs=nnx.Rngs(0))
+        if ndim < 3
+        else pytest.skip("transforms have three axes at most, and one is time")
+    ),
     "TFNO": lambda ndim: TFNO((4,) * ndim, 2, 3, 6, n_layers=2, rank=0.5, rngs=nnx.Rngs(0)),
     "UNet": lambda ndim: UNet(2, 3, 2, resolution=SHAPES[ndim], rngs=nnx.Rngs(0)),
     "UNO": lambda ndim: UNO(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from training.losses import PerPatch, RelativeH1, RelativeL2, RelativeSobolev
+from training.losses import PerPatch, RelativeBochner, RelativeH1, RelativeL2, RelativeSobolev
 
 TWO_PI = 2 * np.pi
 
@@ -46,6 +46,18 @@ def test_sobolev_weighs_a_wave_by_its_wavenumber(order):
     np.testing.assert_allclose(RelativeSobolev((1.0,), order)(*waves(32)), [wanted], rtol=1e-3)
 
 
+@pytest.mark.parametrize("order", [0.0, 1.0, -1.0])
+def test_bochner_error_of_two_times(order):
+    """Snapshots y and 3 y with errors e and -2 e: sqrt((1 + 4) / (1 + 9)) of the error at the first."""
+    prediction, y = (np.asarray(v) for v in waves(32))
+    e = prediction - y
+    v, u = np.concatenate([y, 3 * y], -1), np.concatenate([y + e, 3 * y - 2 * e], -1)
+    first = RelativeSobolev((1.0,), order)(jnp.asarray(prediction), jnp.asarray(y))
+    got = RelativeBochner((1.0,), order)(jnp.asarray(u), jnp.asarray(v))
+    # Round-off of float32.
+    np.testing.assert_allclose(got, np.sqrt(0.5) * first, rtol=1e-5)
+
+
 @pytest.mark.parametrize("loss", [RelativeL2((1.0, 2.0)), RelativeH1((1.0, 2.0)), RelativeSobolev((1.0, 2.0))])
 def test_one_number_a_sample_the_mean_over_channels(loss):
     key = jax.random.key(0)
@@ -56,7 +68,7 @@ def test_one_number_a_sample_the_mean_over_channels(loss):
     np.testing.assert_allclose(whole, (by_channel[0] + by_channel[1]) / 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("loss", [RelativeL2, RelativeH1, RelativeSobolev])
+@pytest.mark.parametrize("loss", [RelativeL2, RelativeH1, RelativeSobolev, RelativeBochner])
 @pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
 def test_a_prediction_that_is_not_finite_has_no_finite_loss(loss, value):
     y = jnp.ones((2, 8, 1))
@@ -64,7 +76,7 @@ def test_a_prediction_that_is_not_finite_has_no_finite_loss(loss, value):
     assert not jnp.isfinite(scores[0]) and jnp.isfinite(scores[1])
 
 
-@pytest.mark.parametrize("loss", [RelativeL2, RelativeH1, RelativeSobolev])
+@pytest.mark.parametrize("loss", [RelativeL2, RelativeH1, RelativeSobolev, RelativeBochner])
 def test_finite_at_perfection_and_for_a_vanishing_target(loss):
     y = jnp.zeros((1, 8, 1))
     value, gradient = jax.value_and_grad(lambda p: loss((1.0,))(p, y).sum())(y)
