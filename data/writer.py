@@ -133,7 +133,8 @@ def whole_file(target: Path, needed: int) -> Iterator[h5py.File]:
     prepare_folder(target.parent, needed)
     try:
         with explain_full_disk(target, needed):
-            with h5py.File(temporary, "w") as file:
+            # The file format of 2008: before, a field of more than 8,000 times had no place for them.
+            with h5py.File(temporary, "w", libver=("v108", "latest")) as file:
                 yield file
             _sync(temporary)
             os.replace(temporary, target)
