@@ -14,8 +14,8 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh
 
-from data.instantiate import find, instantiate
 from data.inline import InlineLoader
+from data.instantiate import find, instantiate
 from data.loader import ResidentLoader, fits
 from data.metadata import FieldMap, Metadata
 from data.normalizer import Normalizer
