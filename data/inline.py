@@ -54,7 +54,7 @@ class InlineLoader:
     ):
         self.num_samples, self.batch_size = split.samples, batch_size
         self.steps_per_epoch = check_batches(split.samples, batch_size, mesh.shape[axis] if mesh else 1)
-        self._generator, self._shape, self._seed = generator, split.resolutions[0], np.uint32(split.seed)
+        self._generator, self._shape, self._seed = generator, split.resolutions[0], np.asarray(split.seed, np.uint32)
         maps = inputs or generator.inputs, targets or generator.targets
         self._channels = tuple(channels_of(field_map, generator.fields, "data") for field_map in maps)
         self._sharding = NamedSharding(mesh, P(axis)) if mesh else None

@@ -84,17 +84,24 @@ class SampledResidual(Physics):
 
         def terms(model: Model, x: Array, y: Array, step: Int32[Array, ""]) -> dict[str, Array]:
             del y
-            product = self.product(equation, lambda points: decode(model(points)), x, step)
+            key = jax.random.fold_in(jax.random.key(self.seed), step)
+            product = self.product(equation, lambda points: decode(model(points)), x, *jax.random.split(key))
             return {"residual": jnp.mean(product, axis=-1)}
 
         return Objective(terms, {"residual": 1.0})
 
     def product(
-        self, equation: PointProblem, model: Model, x: Float[Array, "*b n d"], step: Int32[Array, ""]
+        self, equation: PointProblem, model: Model, x: Float[Array, "*b n d"], backward: Array, forward: Array
     ) -> Float[Array, "*b n"]:
-        """R^2 at points [*b, n, d]: a product of two estimates of which one has a gradient, 2 R dR."""
-        key = jax.random.fold_in(jax.random.key(self.seed), step)
-        backward, forward = jax.random.split(key)
+        """R^2 at points: a product of two estimates of which one has a gradient, 2 R dR.
+
+        Args:
+            equation: of the data.
+            model: points -> physical values.
+            x: points.
+            backward: random key of `directions`.
+            forward: random key of `factor`.
+        """
         points = x.reshape(-1, x.shape[-1])
         residual = sampled_residual(equation, model, points, self.directions, backward)
         if self.factor is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from operators.layers.arguments import whole
 
@@ -34,7 +34,7 @@ class Directions(abc.ABC):
         whole("count", self.count)
 
     @abc.abstractmethod
-    def __call__(self, key: Key[Array, ""], dims: int, total: Total) -> Float[Array, "*b"]:
+    def __call__(self, key: Array, dims: int, total: Total) -> Float[Array, "*b"]:
         """The estimate."""
 
 
@@ -45,7 +45,7 @@ class Coordinates(Directions):
     Source: Hu et al., "Tackling the curse of dimensionality with physics-informed neural networks" (arXiv 2307.12306).
     """
 
-    def __call__(self, key: Key[Array, ""], dims: int, total: Total) -> Float[Array, "*b"]:
+    def __call__(self, key: Array, dims: int, total: Total) -> Float[Array, "*b"]:
         """Raises ValueError where there are fewer dimensions."""
         if self.count > dims:
             raise ValueError(f"count: got {self.count} of {dims} dimensions, wanted at most so many; set count={dims}")
@@ -63,7 +63,7 @@ class Rademacher(Directions):
         networks" (arXiv 2312.14499), with 16 vectors.
     """
 
-    def __call__(self, key: Key[Array, ""], dims: int, total: Total) -> Float[Array, "*b"]:
+    def __call__(self, key: Array, dims: int, total: Total) -> Float[Array, "*b"]:
         """Any number of dimensions."""
         return total(jax.random.rademacher(key, (self.count, dims), jnp.float32)) / self.count
 
@@ -72,7 +72,7 @@ class Rademacher(Directions):
 class Every(Directions):
     """The sum over all dimensions, without chance, `count` of them at a time: exact, and d times the cost."""
 
-    def __call__(self, key: Key[Array, ""], dims: int, total: Total) -> Float[Array, "*b"]:
+    def __call__(self, key: Array, dims: int, total: Total) -> Float[Array, "*b"]:
         """The key is not used."""
         del key
         # Rows past the last dimension are zero vectors, along which every piece is zero.

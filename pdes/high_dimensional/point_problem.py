@@ -86,7 +86,7 @@ class PointProblem(Generator):
     def parameters(self) -> dict[str, float | str]:
         return {"dims": float(self.dims)}
 
-    def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t n"]]:
+    def __call__(self, key: jax.Array) -> dict[str, Float[Array, "_ n"]]:
         """One sample: point [coordinates, points] and solution [1, points]."""
         x = jax.vmap(self.point)(jax.random.split(key, self.points)).astype(jnp.result_type(float))
         return {"point": x.T, "solution": jax.vmap(self.exact)(x)[None]}
