@@ -1,11 +1,12 @@
 """Cost of a step against the dimension, and error against time, of stochastic dimension gradient descent.
 
-    python -m benchmarks.high_dimension [--dims 10 100 1000 10000] [--directions 8] [--rounds 9] [--train 100 --steps 500]
+    python -m benchmarks.high_dimension [--dims 10 100 1000 10000] [--directions 8] [--rounds 9]
+    python -m benchmarks.high_dimension --dims --train 100 1000 [--directions 8] [--steps 500]
 
 The first table is the time of one compiled optimizer step on 100 points with the default network: points, known
-solution, two estimates of the residual and the gradient of one (Alg. 2), and Adam; operations are those that the compiler
-counts. With `--train d` the second table trains in d dimensions for so many steps with every estimate, and prints the
-relative error at 2,000 new points beside the seconds of training so far, compilation apart.
+solution, two estimates of the residual and the gradient of one (Alg. 2), and Adam; operations are those that the
+compiler counts. The second, of `--train`, trains in so many dimensions with every estimate, and prints the relative
+error at 2,000 new points beside the seconds of training so far, compilation apart.
 """
 
 import argparse
