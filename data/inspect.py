@@ -37,6 +37,9 @@ def _inspect(arguments: argparse.Namespace) -> None:
     metadata = read_metadata(arguments.file)
     for line in inspection.describe_header(metadata):
         print(line, flush=True)
+    if metadata.grid_type == "cloud":
+        print("points in no order have no spectrum and no picture")
+        return
     spectra = inspection.spectra(metadata)
     print()
     for line in inspection.describe_fields(metadata, spectra):

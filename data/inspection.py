@@ -135,4 +135,8 @@ def _number(value: Any) -> str:
 
 
 def _maps(field_map: Mapping[str, Sequence[int]]) -> str:
-    return ", ".join(f"{name}{list(times)}" for name, times in field_map.items())
+    return ", ".join(f"{name}{_indices(list(times))}" for name, times in field_map.items())
+
+
+def _indices(times: list[int]) -> str:
+    return str(times) if len(times) <= 20 else f"[{times[0]}, {times[1]}, ..., {times[-1]}], {len(times)} of them"

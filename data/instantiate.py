@@ -11,6 +11,7 @@ from typing import Any
 ALLOWED = (
     "operators.",
     "pdes.generators.",
+    "pdes.high_dimensional.",
     "data.synthetic.",
     "data.pictures.",
     "training.losses.",

@@ -40,7 +40,8 @@ class Metadata:
         samples: number of trajectories.
         shape: points per axis.
         extent: side lengths, in the length unit of the equation.
-        grid_type: "periodic" (points i L / N), "cell" (cell centres) or "node" (both ends are points).
+        grid_type: "periodic" (points i L / N), "cell" (cell centres), "node" (both ends are points) or
+            "cloud" (a field says where they are).
         fields: what is stored.
         stats: moments per field.
         inputs: default input channels, field to time indices.

@@ -7,7 +7,7 @@ import numpy as np
 
 from .errors import DataError
 
-GRID_TYPES = ("periodic", "cell", "node")
+GRID_TYPES = ("periodic", "cell", "node", "cloud")
 
 
 class Box(NamedTuple):
@@ -18,7 +18,8 @@ class Box(NamedTuple):
         extent: side lengths.
         origin: the corner with the smallest coordinates.
         grid_type: "periodic" (points i L / N, the other end is the first point again), "cell" (centres,
-            (i + 1/2) L / N) or "node" (both ends are points, i L / (N - 1)).
+            (i + 1/2) L / N), "node" (both ends are points, i L / (N - 1)) or "cloud" (points anywhere, in no order: a
+            field of the set says where, and the box is their number).
     """
 
     shape: tuple[int, ...]
@@ -60,7 +61,9 @@ class Box(NamedTuple):
 
     @property
     def span(self) -> tuple[float, ...]:
-        """Points times their distance: what difference quotients divide by the number of points."""
+        """Points times their distance: what difference quotients divide by the number of points; empty for a cloud."""
+        if self.grid_type == "cloud":
+            return ()
         if self.grid_type != "node":
             return self.extent
         return tuple(n * h for n, h in zip(self.shape, self.spacing, strict=True))

@@ -107,7 +107,8 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     if path.stat().st_size == 0:
         raise DataError(f"{path}: got an empty file (0 bytes), wanted HDF5 schema v{VERSION}; {_AGAIN}")
     try:
-        file = h5py.File(path, "r")
+        # The cache holds a chunk: fields of many times are read one time after the other.
+        file = h5py.File(path, "r", rdcc_nbytes=2 * _CHUNK_BYTES)
     except OSError as error:
         what = "a truncated HDF5 file" if "truncated" in str(error) else f"a file HDF5 cannot open ({error})"
         size = path.stat().st_size

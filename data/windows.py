@@ -55,7 +55,7 @@ def load_trajectories(
     first = dict(zip(names, np.cumsum([0, *(len(times[name]) for name in names)]), strict=False))
     u = load(path, times, {names[0]: [0]}).x
     places = [tuple(int(first[name]) + time for name, time in side) for side in maps]
-    return Trajectories(u, *places, count_starts(metadata, [*maps[0], *maps[1]]))
+    return Trajectories(u, places[0], places[1], count_starts(metadata, [*maps[0], *maps[1]]))
 
 
 @functools.lru_cache(maxsize=8)

@@ -25,6 +25,7 @@ from .moments import Moments
 from .schema import dataset, write_header
 
 _BLOCK_BYTES = 64 * 2**20
+_MANY_TIMES = 4000  # of which a list as an attribute would be above 64 kB, or nearly
 
 
 class SampleLog:
@@ -77,7 +78,8 @@ class SampleLog:
             StorageError: on a full disk; the log stays and a second call continues from it.
         """
         needed = self.samples * (self.sample_bytes + 128) + 2**16  # chunk index and header included
-        with whole_file(self.target, needed) as file:
+        wide = any(len(field.times) > _MANY_TIMES for field in metadata.fields.values())
+        with whole_file(self.target, needed, wide) as file:
             write_header(file, metadata)
             self._copy(file)
         self.path.unlink()
@@ -118,12 +120,14 @@ def write_stats(file: h5py.File, stats: Mapping[str, FieldStats]) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(target: Path, needed: int) -> Iterator[h5py.File]:
+def whole_file(target: Path, needed: int, wide: bool = False) -> Iterator[h5py.File]:
     """An HDF5 file to write to, under a temporary name; it becomes `target` at the end, or nothing is left.
 
     Args:
         target: the file to make, in a folder that is made where it lacks.
         needed: bytes that it will take.
+        wide: for attributes above 64 kB, in the layout of HDF5 1.8, which notes the time of day: its bytes are not
+            those of the next such file, though the numbers are.
 
     Raises:
         StorageError: for a folder that cannot be written, or a full disk.
@@ -133,7 +137,7 @@ def whole_file(target: Path, needed: int) -> Iterator[h5py.File]:
     prepare_folder(target.parent, needed)
     try:
         with explain_full_disk(target, needed):
-            with h5py.File(temporary, "w") as file:
+            with h5py.File(temporary, "w", libver=("v108", "latest") if wide else None) as file:
                 yield file
             _sync(temporary)
             os.replace(temporary, target)

@@ -14,6 +14,7 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh
 
+from data.inline import InlineLoader
 from data.instantiate import find, instantiate
 from data.loader import ResidentLoader, fits
 from data.metadata import FieldMap, Metadata
@@ -33,7 +34,7 @@ from .config import Run
 from .distributed import together
 from .incremental import Growing, Rule
 from .losses import SpectralL2
-from .objective import Loss, Objective, Sum, single
+from .objective import Loss, Objective, Physics, single
 from .problem import Problem
 from .spectral_layout import spectral_layout
 
@@ -127,7 +128,7 @@ def _read_datasets(run: Run, files: dict[str, dict[tuple[int, ...], Path]], stre
 
 def is_online(run: Run) -> bool:
     """Whether every training sample is made when it is needed, and used once."""
-    return run.data.get("loader") == "online"
+    return run.data.get("loader") in ("online", "inline")
 
 
 def _is_streamed(run: Run, path: Path) -> bool:
@@ -212,7 +213,7 @@ def build_operator(
     return create
 
 
-def build_loss(run: Run, problem: Problem) -> Loss | SpectralL2 | Sum:
+def build_loss(run: Run, problem: Problem) -> Loss | SpectralL2 | Physics:
     """The loss on the domain of a problem, a periodic one or one with a boundary, or a sum that asks for its equation.
 
     Raises:
@@ -220,7 +221,10 @@ def build_loss(run: Run, problem: Problem) -> Loss | SpectralL2 | Sum:
             argument that the run sets.
     """
     refuse_keys("loss", run.loss, dict.fromkeys(("extent", "periodic", "problem"), "the data"))
-    allow = (*run.allow, "training.objective.", "training.residual.", "training.balance.")
+    allow = (
+        *run.allow,
+        *(f"training.{room}." for room in ("objective", "residual", "balance", "dimensions", "directions")),
+    )
     # A loss of one's own that knows periodic domains only need not take the argument.
     domain: dict[str, Any] = {"extent": problem.extent} | ({} if problem.periodic else {"periodic": False})
     if "problem" in _arguments("loss", run.loss, allow):
@@ -236,7 +240,7 @@ def build_objective(run: Run, problem: Problem, targets: Normalizer) -> Objectiv
         ValueError: as `build_loss`.
     """
     loss = build_loss(run, problem)
-    if isinstance(loss, Sum):
+    if isinstance(loss, Physics):
         return loss.objective(targets.encode, targets.decode)
     assert not isinstance(loss, SpectralL2)
     return single(lambda prediction, y: loss(prediction, targets.encode(y)))
@@ -363,7 +367,7 @@ def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normali
 
 def build_loader(
     run: Run, train: TrainingSet, mesh: Mesh
-) -> ResidentLoader | WindowLoader | StreamLoader | OnlineLoader:
+) -> ResidentLoader | WindowLoader | StreamLoader | OnlineLoader | InlineLoader:
     """Batches of the training set: from the devices' memory, from the file, or made on the way."""
     batch_size = run.data["batch_size"]
     if random_windows(run):
@@ -372,7 +376,8 @@ def build_loader(
     if is_online(run):
         generator, split = build_splits(run)["train"]
         assert isinstance(generator, Generator)
-        return OnlineLoader(generator, split, batch_size, train.inputs, train.targets, mesh=mesh)
+        loader = InlineLoader if run.data["loader"] == "inline" else OnlineLoader
+        return loader(generator, split, batch_size, train.inputs, train.targets, mesh=mesh)
     if train.samples is not None:
         return ResidentLoader(train.samples, batch_size, run.seed, mesh)
     return StreamLoader(train.path, batch_size, run.seed, train.inputs, train.targets, mesh=mesh)

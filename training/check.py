@@ -16,7 +16,7 @@ from .build_spectral import build_k_space
 from .component import named
 from .config import Run
 from .metrics import standard_metrics
-from .objective import Sum
+from .objective import Physics
 from .problem import Problem, problem_of_generator
 from .step import split_operator
 
@@ -32,14 +32,15 @@ def check_components(run: Run) -> None:
             raise ValueError(f"{group}: got nothing, wanted one: choose {group}=<name> on the command line")
     splits = build.build_splits(run)
     generator, split = splits["train"]
-    shape, extent = split.resolutions[0], generator.grid.extent
-    operator = _check_operator(run, shape)
+    shape = split.resolutions[0]
+    problem = problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets"))
+    operator = _check_operator(run, shape, problem)
     _check_growing(run, operator)
     stages = build.build_stages(run, operator, shape, generator.grid_type == "periodic")
-    _check_loss(run, operator, problem_of_generator(generator, run.data.get("inputs"), run.data.get("targets")), stages)
+    _check_loss(run, operator, problem, stages)
     _check_optimizer(run)
-    if run.data.get("loader", "auto") not in ("auto", "resident", "stream", "online"):
-        raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident, stream or online")
+    if run.data.get("loader", "auto") not in ("auto", "resident", "stream", "online", "inline"):
+        raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident, stream, online or inline")
     if run.data.get("windows") not in (None, False, True, "random"):
         raise ValueError(f"data.windows: got {run.data['windows']!r}, wanted true, random, or null for one start")
     if build.has_windows(run) and run.data.get("loader", "auto") not in ("auto", "resident"):
@@ -47,7 +48,7 @@ def check_components(run: Run) -> None:
             f"data.windows: got {run.data['windows']} with data.loader={run.data['loader']}, wanted auto or resident"
         )
     if build.is_online(run) and run.data.get("source") is not None:
-        raise ValueError("data.loader: got online for files of others, wanted auto, resident or stream")
+        raise ValueError(f"data.loader: got {run.data['loader']} for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
     tests = set()
     for name, (_, split) in splits.items():
@@ -63,17 +64,18 @@ def check_components(run: Run) -> None:
         ("objective", run.objective, tests | {"valid"}),
         ("checkpoint.best_metric", run.checkpoint.best_metric, {"valid"}),
     ):
-        known = sorted(f"{name}/{score}" for name in names for score in standard_metrics(extent))
+        known = sorted(f"{name}/{score}" for name in names for score in standard_metrics(problem.extent))
         if metric not in known:
             raise ValueError(f"{key}: got {metric!r}, wanted one of {', '.join(known)}")
 
 
-def _check_operator(run: Run, shape: tuple[int, ...]) -> Operator:
+def _check_operator(run: Run, shape: tuple[int, ...], problem: Problem) -> Operator:
     """Build the operator and apply it, in the abstract: some arguments show only in a call that they do not fit."""
-    create = build.build_operator(run, shape, (1, 1))
+    channels = len(problem.inputs), len(problem.targets)
+    create = build.build_operator(run, shape, channels)
     with named("operator", run.operator):
-        output = nnx.eval_shape(lambda key: create(key)(jnp.zeros((1, *shape, 1))), jax.random.key(0))
-    if output.shape != (1, *shape, 1):
+        output = nnx.eval_shape(lambda key: create(key)(jnp.zeros((1, *shape, channels[0]))), jax.random.key(0))
+    if output.shape != (1, *shape, channels[1]):
         raise ValueError(
             f"operator: got output on {output.shape[1:-1]} for input on {shape}, wanted the grid of the targets, which "
             "is that of the inputs; make the product of the operator's scaling factors 1"
@@ -100,23 +102,28 @@ def _check_loss(run: Run, operator: Operator, problem: Problem, stages: list[tup
     if k_space is not None:
         field = jax.ShapeDtypeStruct((1, *stages[-1], 1), np.float32)
         with named("loss", run.loss):
-            call = lambda operator, u: k_space.objective().terms(lambda z: k_space.call(operator, z), u, u)  # noqa: E731
+            terms = k_space.objective().terms
+            call = lambda model, u: terms(lambda z: k_space.call(model, z), u, u, jnp.int32(0))  # noqa: E731
             nnx.eval_shape(call, operator, field)
         return
     objective = build.build_objective(run, problem, same)
-    residual = isinstance(build.build_loss(run, problem), Sum)
+    residual = isinstance(build.build_loss(run, problem), Physics)
     graph, state = nnx.split(operator)
 
-    def total(state, u):
-        model = nnx.merge(graph, state) if residual else lambda v: v
-        terms = {name: jnp.mean(term) for name, term in objective.terms(model, u, u).items()}
+    def total(state, x, y):
+        # A loss of prediction and target sees two targets.
+        model, x = (nnx.merge(graph, state), x) if residual else (lambda v: v, y)
+        terms = {name: jnp.mean(term) for name, term in objective.terms(model, x, y, jnp.int32(0)).items()}
         return objective.weigh(terms, objective.init(), jnp.int32(0))[0]
 
     call = jax.grad(total) if residual else total
     fix = "a residual needs the forward derivative of every layer: spectral_dtype=f32, a norm other than batch_norm"
     with named("loss", run.loss, fix if run.loss.get("residuals") else ""):
         for stage in stages:
-            jax.eval_shape(call, state, jax.ShapeDtypeStruct((1, *stage, 1), np.float32))
+            x, y = (
+                jax.ShapeDtypeStruct((1, *stage, len(names)), np.float32) for names in (problem.inputs, problem.targets)
+            )
+            jax.eval_shape(call, state, x, y)
 
 
 def _check_optimizer(run: Run) -> None:

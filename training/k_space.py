@@ -64,7 +64,7 @@ class KSpace:
     def objective(self) -> Objective:
         """The loss of a step, of a model that takes rows."""
 
-        def terms(model, x: Array, y: Array) -> dict[str, Array]:
+        def terms(model, x: Array, y: Array, step: Array) -> dict[str, Array]:
             if not self.cached:
                 x, y = self.rows(x, y)
             channels = y.shape[1] // (self._numbers + 1)

@@ -1,5 +1,6 @@
 """What a training step makes smaller: terms by name, and how they are weighed against each other."""
 
+import abc
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -23,13 +24,13 @@ class Objective(NamedTuple):
     """The loss of a step as the sum of w_i L_i.
 
     Args:
-        terms: (model, inputs, targets) -> name -> one value per sample; the model takes physical inputs and predicts
-            normalised targets.
+        terms: (model, inputs, targets, step) -> name -> one value per sample; the model takes physical inputs and
+            predicts normalised targets. What is random in a term is a function of the step.
         weights: name -> fixed factor of the term.
         balance: changes the weights while training, or None.
     """
 
-    terms: Callable[[Model, Array, Array], dict[str, Array]]
+    terms: Callable[[Model, Array, Array, Int32[Array, ""]], dict[str, Array]]
     weights: Mapping[str, float]
     balance: Balance | None = None
 
@@ -66,11 +67,24 @@ class Objective(NamedTuple):
 
 def single(loss: Loss) -> Objective:
     """The objective of one loss of (prediction, target)."""
-    return Objective(lambda model, x, y: {"loss": loss(model(x), y)}, {"loss": 1.0})
+    return Objective(lambda model, x, y, step: {"loss": loss(model(x), y)}, {"loss": 1.0})
+
+
+class Physics(abc.ABC):
+    """A loss that asks for more than prediction and target: it makes the objective of a run itself."""
+
+    @abc.abstractmethod
+    def objective(self, encode: Callable[[Array], Array], decode: Callable[[Array], Array]) -> Objective:
+        """The objective of a run.
+
+        Args:
+            encode: physical targets -> normalised, which losses compare.
+            decode: the inverse; residuals are of physical fields.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
-class Sum:
+class Sum(Physics):
     """A weighted or balanced sum of losses of the prediction and residuals of the equation behind the data.
 
     Args:
@@ -112,15 +126,10 @@ class Sum:
         return losses, residuals
 
     def objective(self, encode: Callable[[Array], Array], decode: Callable[[Array], Array]) -> Objective:
-        """The objective of a run.
-
-        Args:
-            encode: physical targets -> normalised, which the losses compare.
-            decode: the inverse; residuals are of physical fields.
-        """
         losses, residuals = self._make()
 
-        def terms(model: Model, x: Array, y: Array) -> dict[str, Array]:
+        def terms(model: Model, x: Array, y: Array, step: Int32[Array, ""]) -> dict[str, Array]:
+            del step
             prediction, target = model(x), encode(y)
             found = {name: loss(prediction, target) for name, loss in losses.items()}
             return found | {name: of(lambda u: decode(model(u)), x, y) for name, of in residuals.items()}

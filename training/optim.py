@@ -43,6 +43,11 @@ def one_cycle(peak: float, total_steps: int, *, warmup: float = 0.3, div: float 
     return optax.cosine_onecycle_schedule(total_steps, peak, warmup, div, final_div)
 
 
+def linear(peak: float, total_steps: int) -> optax.Schedule:
+    """Down to zero in equal steps."""
+    return optax.linear_schedule(peak, 0.0, total_steps)
+
+
 def constant(peak: float, total_steps: int) -> optax.Schedule:
     """The same learning rate throughout."""
     del total_steps

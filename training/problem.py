@@ -17,7 +17,7 @@ class Problem(NamedTuple):
     Args:
         equation: name of the problem in the file.
         parameters: physical parameters, as stored.
-        extent: side lengths of the domain.
+        extent: side lengths of the domain; empty for a cloud of points.
         periodic: whether its opposite sides are one.
         inputs: the fields of the input channels.
         targets: the fields of the target channels.
@@ -78,4 +78,5 @@ def problem_of_generator(maker: Maker, inputs: FieldMap | None, targets: FieldMa
     )
     periodic = maker.grid_type == "periodic"
     known = (lambda: maker) if isinstance(maker, Generator) else None
-    return Problem(maker.name, maker.parameters(), maker.grid.extent, periodic, *fields, generator=known)
+    extent = () if maker.grid_type == "cloud" else maker.grid.extent
+    return Problem(maker.name, maker.parameters(), extent, periodic, *fields, generator=known)

@@ -361,6 +361,8 @@ def _draw(folder: Path, sets, predictions) -> None:
     from . import plots, report
 
     for name, prediction in predictions.items():
+        if sets[name].metadata.grid_type == "cloud":  # no point has neighbours to draw it beside
+            continue
         plots.fields(folder / "plots" / f"{name}_fields.png", sets[name], prediction)
         if sets[name].metadata.periodic:  # the Fourier series of another field would show its boundary
             plots.spectra(folder / "plots" / f"{name}_spectra.png", sets[name], prediction)

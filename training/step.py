@@ -97,9 +97,9 @@ def make_update(
     """
     objective = loss if isinstance(loss, Objective) else single(loss)
 
-    def batch_terms(params, statistics, x, y):
+    def batch_terms(params, statistics, step, x, y):
         model = model_of(params) if statistics is None else model_of(params, statistics)
-        terms = objective.terms(lambda v: call(model, encode(v)), coarsen(x), coarsen(y))
+        terms = objective.terms(lambda v: call(model, encode(v)), coarsen(x), coarsen(y), step)
         terms = jax.tree.map(jnp.mean, terms)
         if statistics is None:
             return terms, None
@@ -108,12 +108,14 @@ def make_update(
 
     def mean_loss(params, statistics, balance, step, x, y):
         if accumulate == 1:
-            terms, statistics = batch_terms(params, statistics, x, y)
+            terms, statistics = batch_terms(params, statistics, step, x, y)
         else:
             # Every accumulate-th sample, so that each portion lies on all devices like the batch.
             portions = tuple(jnp.moveaxis(v.reshape(-1, accumulate, *v.shape[1:]), 1, 0) for v in (x, y))
             # Rematerialised: only one micro-batch's activations are alive at a time.
-            micro_terms = jax.checkpoint(lambda statistics, portion: batch_terms(params, statistics, *portion)[::-1])
+            micro_terms = jax.checkpoint(
+                lambda statistics, portion: batch_terms(params, statistics, step, *portion)[::-1]
+            )
             statistics, values = jax.lax.scan(micro_terms, statistics, portions)
             terms = jax.tree.map(lambda of_portions: jnp.mean(of_portions, axis=0), values)
         terms = jax.lax.pmean(terms, DATA) if by_hand else terms

@@ -38,9 +38,9 @@ class Generator(abc.ABC):
     same problem, solved better. `inputs` and `targets` name the default operator-learning map as field -> time
     indices. `resolved` is the share of the solver grid's modes, per axis, that the solution has: two thirds where
     products are de-aliased. `grid_type` says where the points are: "periodic" at i L/N, "cell" at (i + 1/2) L/N, in
-    which case the box has a boundary and `grid` is only sizes and lengths. `version` rises by one whenever a change of
-    the code, here or in the solver, changes the numbers of a sample: sets that older code made are then no longer
-    found, and are made anew.
+    which case the box has a boundary and `grid` is only sizes and lengths, "cloud" wherever a field says. `version`
+    rises by one whenever a change of the code, here or in the solver, changes the numbers of a sample: sets that older
+    code made are then no longer found, and are made anew.
     """
 
     name: ClassVar[str]
