@@ -61,6 +61,7 @@ def test_a_batch_is_its_samples_and_rectangles_work():
         PoissonFactors.of((Axis(0.0, 1.0, 128),) * 2)
 
 
+@pytest.mark.slow
 def test_the_generator():
     generator = GPPoisson((17, 25), modes=4)
     assert hash(generator) == hash(dataclasses.replace(generator))
