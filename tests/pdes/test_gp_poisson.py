@@ -28,7 +28,8 @@ def relative(found, truth):
     return float(jnp.max(jnp.linalg.norm((found - truth), axis=(1, 2)) / jnp.linalg.norm(truth, axis=(1, 2))))
 
 
-@pytest.mark.parametrize(("n", "bound"), [(65, 1e-3), pytest.param(129, 1.5e-4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "bound"), [(65, 1e-3), (129, 1.5e-4)])
 def test_against_exact_sine_series(n, bound):
     factors = PoissonFactors.of((Axis(0.0, 1.0, n),) * 2)
     assert factors.solver.real
@@ -60,6 +61,7 @@ def test_a_batch_is_its_samples_and_rectangles_work():
         PoissonFactors.of((Axis(0.0, 1.0, 128),) * 2)
 
 
+@pytest.mark.slow
 def test_the_generator():
     generator = GPPoisson((17, 25), modes=4)
     assert hash(generator) == hash(dataclasses.replace(generator))
