@@ -27,7 +27,7 @@ import jax
 from jax._src.interpreters import mlir
 
 # One compiler context for all programs. JAX makes one for each, and loads a dozen dialects into it: a fifth of the time
-# of a small program, and the tests are thousands of small programs. Where JAX calls it otherwise, they are slower again.
+# of a small program, and the tests are thousands of those. Where JAX calls it otherwise they are slower again.
 if hasattr(mlir, "make_ir_context"):
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 

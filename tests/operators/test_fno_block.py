@@ -71,7 +71,8 @@ def test_batch_norm_keeps_running_averages(remat):
             leaf.set_value(jnp.full(leaf.shape, 2.0))
     norm, u = network.blocks[0].norm, sample(3, 9, 1)
     call = nnx.jit(lambda network, u: network(u))  # brings home what a call changes
-    x = np.asarray(jax.jit(lambda network, u: network.blocks[0].conv(network.lifting(network.embedding(u))))(network, u))
+    before_norm = jax.jit(lambda network, u: network.blocks[0].conv(network.lifting(network.embedding(u))))
+    x = np.asarray(before_norm(network, u))
     training = call(network, u)
     mean, variance = x.mean((0, 1)), x.var((0, 1), ddof=1)
     np.testing.assert_allclose(norm.mean[...], 1.8 + 0.1 * mean, atol=1e-5)

@@ -96,7 +96,7 @@ def test_average_follows_the_parameters(step, decay):
 
 def batch_norm_problem(devices: int, **options):
     """One with batch norms, whose running statistics are a part of the state."""
-    operator = FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0))
+    operator = nnx.jit(lambda: FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0)))()
     model_of, params = split_operator(operator)
     # Not Adam: a constant before a norm has no effect, and its gradient, round-off, would be made large.
     optimizer = optax.sgd(0.1)
