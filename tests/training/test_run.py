@@ -75,7 +75,7 @@ def test_one_device_equals_eight(place, finished):
 @pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_killed_and_resumed_is_bitwise_the_same(place, kills):
     """kill -9 at whatever moment; then the same command to its end."""
-    options = ("trainer.epochs=8", "mesh.data=1", "data.splits.test=null")
+    options = ("trainer.epochs=8", "mesh.data=1", "data.splits.test=null", "checkpoint.every_epochs=1")
     train(place, f"run_id=whole_{kills}", *options)
     whole, directory = (place / "outputs" / f"{name}_{kills}" for name in ("whole", "cut"))
     rng = np.random.default_rng(0)
@@ -143,7 +143,7 @@ def test_a_diverging_run_stops_and_keeps_its_checkpoint(place, monkeypatch):
     cosine.__module__ = "training.optim"
     monkeypatch.setattr(optim, "cosine", cosine)
     with pytest.raises(NonFiniteLoss, match=r"param_norm at step \d+: got (nan|inf), wanted a finite number"):
-        train(place, "run_id=huge")
+        train(place, "run_id=huge", "checkpoint.every_epochs=1")
     assert saved_steps(place / "outputs" / "huge" / "checkpoints") == [4]
 
 
