@@ -20,7 +20,6 @@ from training.errors import RunError
 from training.loop import NonFiniteLoss, portions
 from training.restore import CheckpointMismatchError
 
-
 # What compiles soon, for runs in processes of their own.
 SOON = (
     "operator.n_layers=1",
