@@ -136,9 +136,9 @@ from data.splits import plan
 config: Any = OmegaConf.to_container(OmegaConf.load(runs["FNO, dense"] / "config.yaml"))
 samples = load(ensure(*plan(config["pde"], config["data"])["test"])[32, 32])
 truth = samples.y[0, ..., 0]
-fields = {"vorticity": truth} | {
-    name: np.asarray(jax.jit(model)(samples.x[:1]))[0, ..., 0] for name, model in trained.items()
-}
+fields = {"vorticity": truth}
+for name, model in trained.items():
+    fields[name] = np.asarray(jax.jit(lambda u, model=model: model(u))(samples.x[:1]))[0, ..., 0]
 figure, axes = plt.subplots(2, 4, figsize=(12, 5.4), layout="constrained")
 limit = np.abs(truth).max()
 for (name, field), (above, below) in zip(fields.items(), axes.T, strict=True):

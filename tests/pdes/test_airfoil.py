@@ -53,7 +53,7 @@ def test_signed_distance():
 
 
 def test_masks_have_the_area_of_the_profile():
-    h, corners = 1 / 32, np.asarray(jax.jit(lambda: naca_outline(0.04, 0.4, 0.15))())
+    h, corners = 1 / 32, jax.jit(lambda: naca_outline(0.04, 0.4, 0.15))()
     x, y = -0.5 + (np.arange(64) + 0.5) * h, -1 + (np.arange(64) + 0.5) * h
     mask = np.asarray(jax.jit(lambda: solid_fraction(lambda x, y: polygon_distance(corners, x, y), x, y, h))())
     assert float(mask.min()) == 0 and float(mask.max()) == 1

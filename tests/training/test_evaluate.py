@@ -206,7 +206,7 @@ def test_a_trained_operator_in_a_notebook(trained):
     operator = load_run(trained)
     file = next((trained.parent / "datasets").rglob("test_16x16*.h5"))
     samples = load(file)
-    prediction = np.asarray(jax.jit(operator)(samples.x))
+    prediction = np.asarray(jax.jit(lambda u: operator(u))(samples.x))
     error = np.linalg.norm((prediction - samples.y).reshape(len(prediction), -1), axis=1)
     size = np.linalg.norm(samples.y.reshape(len(prediction), -1), axis=1)
     result = json.loads((trained / "result.json").read_text())
