@@ -17,10 +17,8 @@ import statistics
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
-from flax import nnx
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
@@ -138,8 +136,8 @@ def count(overrides: tuple[str, ...]) -> int:
 
 def count_of(cfg: Any) -> int:
     """Parameters of the operator of a composed config."""
-    create = build_operator(parse(cfg)[0], SHAPE, (1, 1))
-    _, params = split_operator(nnx.eval_shape(create, jax.random.key(0)))
+    _, operator = build_operator(parse(cfg)[0], SHAPE, (1, 1))
+    _, params = split_operator(operator)
     return sum(int(np.prod(shape)) for shape in parameter_table(params).values())
 
 

@@ -163,10 +163,13 @@ def _residual(
 
 
 def _coarsened(u: np.ndarray, shape: tuple[int, ...], periodic: bool, method: str) -> np.ndarray:
-    with jax.enable_x64(True):
+    def coarsen(u: jax.Array) -> jax.Array:
         if periodic:
-            return np.asarray(resize(jnp.asarray(u), shape, range(2, u.ndim)))
-        return np.asarray(jax.image.resize(jnp.asarray(u), (*u.shape[:2], *shape), method, antialias=False))
+            return resize(u, shape, range(2, u.ndim))
+        return jax.image.resize(u, (*u.shape[:2], *shape), method, antialias=False)
+
+    with jax.enable_x64(True):
+        return np.asarray(jax.jit(coarsen)(u))
 
 
 def _size(u: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,17 +39,17 @@ def train(name: str, *operator: str) -> Path:
     overrides = [
         f"run_id={name}",
         f"output={folder}/outputs",
-        f"data.root={folder}/datasets",
-        "data.splits.train={samples: 64, seed: 0, resolutions: [[32, 32]]}",
+        # The sets of the quickstart, found again where it has run.
+        "data.splits.train={samples: 32, seed: 0, resolutions: [[32, 32]]}",
         "data.splits.valid=null",
         "data.splits.test={samples: 8, seed: 2, resolutions: [[32, 32]], generator: null}",
-        "pde.shape=[48, 48]",
+        "pde.shape=[72, 72]",
         "data.batch_size=8",
-        "trainer.epochs=10",
+        "trainer.epochs=8",
         "optimizer.learning_rate=1e-2",
         "plots=false",
         "trainer.eval_every=0",
-        "checkpoint.every_epochs=10",
+        "checkpoint.every_epochs=8",
         "operator.n_modes=[12, 12]",
         "operator.hidden_channels=16",
         f"++operator.n_layers={LAYERS}",
@@ -123,14 +124,21 @@ plt.show()
 #
 # ## What each of them predicts
 #
-# A trained operator takes physical fields, channels last, on any grid.
+# A trained operator takes physical fields, channels last, on any grid. The folder of a run says what its data are.
 
 # %%
-from data.source import load
+from omegaconf import OmegaConf
 
-samples = load(next((folder / "datasets").rglob("test*.h5")))
+from data.generation import ensure
+from data.source import load
+from data.splits import plan
+
+config: Any = OmegaConf.to_container(OmegaConf.load(runs["FNO, dense"] / "config.yaml"))
+samples = load(ensure(*plan(config["pde"], config["data"])["test"])[32, 32])
 truth = samples.y[0, ..., 0]
-fields = {"vorticity": truth} | {name: np.asarray(model(samples.x[:1]))[0, ..., 0] for name, model in trained.items()}
+fields = {"vorticity": truth}
+for name, model in trained.items():
+    fields[name] = np.asarray(jax.jit(lambda u, model=model: model(u))(samples.x[:1]))[0, ..., 0]
 figure, axes = plt.subplots(2, 4, figsize=(12, 5.4), layout="constrained")
 limit = np.abs(truth).max()
 for (name, field), (above, below) in zip(fields.items(), axes.T, strict=True):

@@ -1,7 +1,6 @@
 """Exact solutions, for tests and as data."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -91,11 +90,12 @@ def cole_hopf(
     (n,), (length,) = grid.shape, grid.extent
     fine = -(-points // n)  # refinement of the grid, so that every x is a point of the rule
     with jax.enable_x64(True):
-        u_hat = np.asarray(rfftn(jnp.asarray(u0, float), (0,)))
+        u_hat = np.asarray(jax.jit(lambda u: rfftn(u, (0,)))(np.asarray(u0, float)))
         mean, k = float(u_hat[0].real), grid.derivative_wavenumbers[0]
         shifted = u_hat * np.exp(-1j * mean * time * k)
         potential_hat = np.where(k > 0, -1j * shifted / np.where(k > 0, k, 1), 0)
-        potential = np.asarray(resize(irfftn(jnp.asarray(potential_hat), (n,), (0,)), (fine * n,), (0,)))
+        refine = jax.jit(lambda v: resize(irfftn(v, (n,), (0,)), (fine * n,), (0,)))
+        potential = np.asarray(refine(potential_hat))
     # Beyond this distance the weights are below e^-40 of the largest.
     reach = np.sqrt(2 * time * (np.ptp(potential) + 80 * viscosity))
     side = int(np.ceil(reach * fine * n / length))

@@ -1,5 +1,6 @@
 """Test session: eight virtual CPU devices, strict promotion, checked axis annotations."""
 
+import functools
 import importlib.metadata
 import os
 
@@ -23,6 +24,12 @@ matplotlib.use("Agg")
 install_import_hook(["spectral", "operators", "pdes", "data", "training"], "beartype.beartype")
 
 import jax
+from jax._src.interpreters import mlir
+
+# One compiler context for all programs. JAX makes one for each, and loads a dozen dialects into it: a fifth of the time
+# of a small program, and the tests are thousands of those. Where JAX calls it otherwise they are slower again.
+if hasattr(mlir, "make_ir_context"):
+    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -171,13 +171,16 @@ def test_name(split: str, shape: tuple[int, ...], trained_on: tuple[int, ...]) -
 
 def build_operator(
     run: Run, shape: tuple[int, ...] | None, channels: tuple[int, int]
-) -> Callable[[jax.Array], Operator]:
+) -> tuple[Callable[[jax.Array], Operator], Operator]:
     """The function from a random key to the operator; the dataset sets its channels, the seed its weights.
 
     Args:
         run: settings.
         shape: training grid; None where it has been trained on one already.
         channels: of inputs and of targets.
+
+    Returns:
+        The function, and what it makes in the abstract: to trace all initialisers once takes long enough.
 
     Raises:
         ValueError: for arguments that the operator does not take or that the run sets, more modes than the training
@@ -210,7 +213,7 @@ def build_operator(
             raise ValueError(
                 f"mesh.patches: got {run.mesh.patches}, wanted divisors of the operator's patches {patches}"
             )
-    return create
+    return create, abstract
 
 
 def build_loss(run: Run, problem: Problem) -> Loss | SpectralL2 | Physics:

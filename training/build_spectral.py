@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from flax import nnx
 
 from data.normalizer import Normalizer
 from data.source import load
@@ -21,7 +20,10 @@ MEASURED = 1024
 
 
 def adapted(
-    create: Callable[[jax.Array], Operator], train: TrainingSet, normalizers: tuple[Normalizer, Normalizer]
+    create: Callable[[jax.Array], Operator],
+    abstract: Operator,
+    train: TrainingSet,
+    normalizers: tuple[Normalizer, Normalizer],
 ) -> Callable[[jax.Array], Operator]:
     """The same function for operators that take something from the data before training, and then do.
 
@@ -29,10 +31,10 @@ def adapted(
 
     Args:
         create: random key -> operator.
+        abstract: what it makes, without numbers.
         train: the training set; its first samples are enough.
         normalizers: of inputs and targets.
     """
-    abstract = nnx.eval_shape(create, jax.random.key(0))
     measure = getattr(abstract, "measure", None)
     if measure is None:
         return create

@@ -92,6 +92,7 @@ class Checkpointer:
                 self.directory,
                 preservation_policy=preserve,
                 cleanup_tmp_directories=True,
+                context=_context(),
             )
 
     @property
@@ -204,6 +205,12 @@ class Checkpointer:
         with contextlib.suppress(OSError):
             return self.steps
         return []
+
+
+def _context() -> ocp.Context:
+    """Replicas share in writing what is large; of what is small each slice would be a program to compile."""
+    saving = ocp.options.ArrayOptions.Saving(min_slice_bytes_for_replica_parallel=2**20)
+    return ocp.Context(array_options=ocp.options.ArrayOptions(saving=saving))
 
 
 def _as_array(leaf: Any) -> Any:

@@ -92,8 +92,7 @@ def _write(settings: Run, config: dict[str, Any], state_dict: dict[str, Any]) ->
     if settings.growth:
         raise ValueError(f"growth: got {settings.growth['_target_']}, wanted none: the weights have all their modes")
     train = build.build_datasets(settings).train
-    create = build.build_operator(settings, train.metadata.shape, train.channels)
-    operator = nnx.eval_shape(create, jax.random.key(settings.seed))
+    _, operator = build.build_operator(settings, train.metadata.shape, train.channels)
     load_neuraloperator(operator, state_dict)
     params = jax.tree.map(jnp.asarray, nnx.to_pure_dict(nnx.state(operator, nnx.Param)))
     # Any number of steps: it decides the schedule, not the state.

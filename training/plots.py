@@ -1,15 +1,16 @@
 """Pictures of a run: fields, spectra, curves. Drawn without pyplot, so that nothing global is left behind."""
 
 import contextlib
+import functools
 import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from data.metadata import FieldMap, Metadata
 from data.source import Samples
@@ -320,11 +321,16 @@ def _pi(turns: float) -> str:
 
 def _spectrum(field: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Mean over samples of every shell that holds something and lies inside the square of kept wavenumbers."""
-    power = np.asarray(shell_spectrum(rfftn(jnp.asarray(field), range(1, field.ndim)), grid)).mean(0)
+    power = np.asarray(_power(field, grid)).mean(0)
     k = np.arange(len(power)) * 2 * math.pi / max(grid.extent)
     largest = min(math.pi / h for h in grid.spacing) * (1 + 1e-6)
     keep = (k > 0) & (k <= largest) & (power > 0)
     return k[keep], power[keep]
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _power(field: Float[Array, "n *space"], grid: Grid) -> Float[Array, "n shell"]:
+    return shell_spectrum(rfftn(field, range(1, field.ndim)), grid)
 
 
 def _series(path: str | Path) -> dict[tuple[str, str], Sequence[tuple[int, float]]]:

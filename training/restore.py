@@ -300,8 +300,9 @@ def _collect_unfinished_reads() -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for _ in range(5):
-                time.sleep(0.05)
+            # Each collection looks at every object of the process.
+            for _ in range(2):
+                time.sleep(0.1)
                 gc.collect()
     finally:
         sys.unraisablehook, asyncio_log.disabled = hook, was_disabled

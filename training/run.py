@@ -179,9 +179,8 @@ class Program(NamedTuple):
 def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, logger: RunLogger) -> Program:
     """Operator, loader, optimizer, loss and step; the loss sees normalised fields, the metrics physical ones."""
     # Shapes first: parameters are made on the devices.
-    grid = train_set.metadata.shape
-    create = adapted(build.build_operator(settings, grid, train_set.channels), train_set, normalizers)
-    abstract = nnx.eval_shape(create, key)
+    create, abstract = build.build_operator(settings, train_set.metadata.shape, train_set.channels)
+    create = adapted(create, abstract, train_set, normalizers)
     model_of, shapes = split_operator(abstract)
     table = parameter_table(shapes)
     num_params = sum(math.prod(shape) for shape in table.values())

@@ -105,7 +105,7 @@ def restore_weights(run: Run, folder: Path, which: str, mesh: Mesh) -> Weights:
     if which not in ("latest", "best"):
         raise ValueError(f"which: got {which!r}, wanted latest or best")
     channels = [normalizer.mean.shape[-1] for normalizer in directory.read_normalizers(folder)]
-    operator = nnx.eval_shape(build.build_operator(run, None, (channels[0], channels[1])), jax.random.key(0))
+    _, operator = build.build_operator(run, None, (channels[0], channels[1]))
     model_of, shapes = split_operator(operator)
     name = "params" if run.trainer.ema_decay is None else "ema"
     template = jax.tree.map(

@@ -39,12 +39,13 @@ def test_one_axis_is_a_plain_convolution(axis):
     conv = build(lambda: AxisConv(3, n_modes, rngs=nnx.Rngs(0)))
     for j, weight in enumerate(conv.weights):
         if j != axis:
-            weight.set_value(jnp.zeros_like(weight[...]))
+            weight.set_value(jnp.asarray(np.zeros(weight.shape, np.float32)))
     plain = build(lambda: SpectralConv(3, 3, n_modes[axis : axis + 1], bias=False, rngs=nnx.Rngs(0)))
     plain.weight.tensor.set_value(conv.weights[axis][...])
     u = sample(2, *shape, 3)
-    lines = jnp.moveaxis(u, axis + 1, -2)
-    want = jnp.moveaxis(plain(lines.reshape(-1, *lines.shape[-2:])).reshape(lines.shape), -2, axis + 1)
+    lines = np.moveaxis(np.asarray(u), axis + 1, -2)
+    want = apply(plain, jnp.asarray(lines.reshape(-1, *lines.shape[-2:])))
+    want = np.moveaxis(np.reshape(want, lines.shape), -2, axis + 1)
     assert relative(apply(conv, u), want) <= ROUND_OFF
 
 
@@ -74,10 +75,11 @@ def test_unit_weights_of_all_frequencies_give_the_input_once_for_every_axis():
 def test_translations_commute(shift):
     operator = build(lambda: FFNO((6, 6), 2, 1, 6, n_layers=2, positional_embedding=None, rngs=nnx.Rngs(0)), scale=0.2)
     u = sample(2, 12, 15, 2)
-    got, want = apply(operator, jnp.roll(u, shift, (1, 2))), jnp.roll(apply(operator, u), shift, (1, 2))
+    u = np.asarray(u)
+    got, want = apply(operator, np.roll(u, shift, (1, 2))), np.roll(apply(operator, u), shift, (1, 2))
     assert relative(got, want) <= ROUND_OFF
     placed = build(lambda: FFNO((6, 6), 2, 1, 6, n_layers=2, rngs=nnx.Rngs(0)), scale=0.2)
-    assert relative(apply(placed, jnp.roll(u, shift, (1, 2))), jnp.roll(apply(placed, u), shift, (1, 2))) > 1e-3
+    assert relative(apply(placed, np.roll(u, shift, (1, 2))), np.roll(apply(placed, u), shift, (1, 2))) > 1e-3
 
 
 def formula(n_modes, widths, layers, *, factor=2, share_weight=False, layer_norm=False, weight_norm=False) -> int:
@@ -115,7 +117,7 @@ def test_published_counts():
 
 def gradient_norm(n_layers: int) -> float:
     """Of the first layer's parameters, at the start."""
-    operator = FFNO((8,), 1, 1, 8, n_layers=n_layers, rngs=nnx.Rngs(0))
+    operator = nnx.jit(lambda: FFNO((8,), 1, 1, 8, n_layers=n_layers, rngs=nnx.Rngs(0)))()
     u = sample(4, 16, 1)
     graph, params, rest = nnx.split(operator, nnx.Param, ...)
 
@@ -128,7 +130,7 @@ def gradient_norm(n_layers: int) -> float:
 
 
 def test_gradients_reach_the_first_of_many_layers():
-    shallow, deep = gradient_norm(4), gradient_norm(24)
+    shallow, deep = gradient_norm(2), gradient_norm(16)
     assert 0.1 < deep / shallow < 10
 
 

@@ -43,7 +43,7 @@ def test_separable_weights_and_statistics_there_and_back():
         other = nnx.eval_shape(lambda conv=conv: conv)
         load_neuraloperator(other, state_dict)
         jax.tree.map(np.testing.assert_array_equal, nnx.state(other), nnx.state(conv))
-    operator = FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0))
+    operator = nnx.jit(lambda: FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0)))()
     operator.blocks[0].norm.mean[...] = jnp.arange(4.0)
     state_dict = to_neuraloperator(operator)
     assert state_dict["fno_blocks.norm.0.norm.num_batches_tracked"].shape == ()

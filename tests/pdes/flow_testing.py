@@ -39,7 +39,8 @@ def run(step, w_hat: jax.Array, steps: int) -> jax.Array:
 
 
 def relative(a, b) -> float:
-    return float(jnp.linalg.norm(a - b) / jnp.linalg.norm(b))
+    a, b = np.asarray(a), np.asarray(b)
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
 def orders(errors: list[float]) -> np.ndarray:

@@ -53,7 +53,7 @@ def test_outputs_and_gradients(x64, name):
     assert not wants
 
     # The comparison can fail: the same with weights changed in the ninth digit.
-    (_, got_du), got_v = both(jax.tree.map(lambda p: p * (1 + 1e-9), params), jnp.asarray(u))
+    (_, got_du), got_v = both(jax.tree.map(lambda p: np.asarray(p) * (1 + 1e-9), params), jnp.asarray(u))
     assert min(relative(got_v, v), relative(np.conj(got_du), du)) > FLOAT64
 
 

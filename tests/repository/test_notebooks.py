@@ -23,13 +23,20 @@ def test_both_forms_agree_and_no_output_is_committed(source):
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory):
+    """One folder of data for all notebooks, as a reader has: the second finds the sets of the first."""
+    return tmp_path_factory.mktemp("datasets")
+
+
 # Jupyter's own event loop and sockets warn on some Python versions; that is not ours to mend.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
-def test_runs(source, monkeypatch, tmp_path):
+def test_runs(source, monkeypatch, tmp_path, datasets):
     # The kernel is a fresh process with one device, as a reader's is.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("XLA_FLAGS", os.environ["QUICK_XLA_FLAGS"])
+    monkeypatch.setenv("SPECTRAL_DATA", str(datasets))
     notebook = jupytext.read(source)
     NotebookClient(notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     errors = [out for cell in notebook.cells for out in cell.get("outputs", []) if out["output_type"] == "error"]

@@ -22,6 +22,7 @@ TINY = (
     "trainer.epochs=4",
     "optimizer.learning_rate=1e-2",
     "trainer.steps_per_dispatch=3",
+    "checkpoint.every_epochs=2",
     "logger.console_every_seconds=1e9",
     "plots=false",
 )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
@@ -205,13 +206,13 @@ def test_a_trained_operator_in_a_notebook(trained):
     operator = load_run(trained)
     file = next((trained.parent / "datasets").rglob("test_16x16*.h5"))
     samples = load(file)
-    prediction = np.asarray(operator(samples.x))
+    prediction = np.asarray(jax.jit(lambda u: operator(u))(samples.x))
     error = np.linalg.norm((prediction - samples.y).reshape(len(prediction), -1), axis=1)
     size = np.linalg.norm(samples.y.reshape(len(prediction), -1), axis=1)
     result = json.loads((trained / "result.json").read_text())
     np.testing.assert_allclose(np.mean(error / size), result["test/rel_l2"], rtol=1e-5)
     assert operator.step == result["steps"]
-    assert operator(samples.x[0], (16, 12)).shape == (16, 12, 1)
+    assert jax.eval_shape(lambda u: operator(u, (16, 12)), samples.x[0]).shape == (16, 12, 1)
     with pytest.raises(ValueError, match="which: got 'first'"):
         load_run(trained, which="first")
     with pytest.raises(FileNotFoundError, match=r"no config.yaml"):

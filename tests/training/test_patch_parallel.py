@@ -45,7 +45,7 @@ def step(loss, data, patches, antialias):
     program = jax.jit(update).lower(state, batch).compile()
     new, metrics = program(state, batch)
     assert metrics["loss"].dtype == jnp.float64
-    grads = jax.tree.map(lambda before, after: np.asarray(before - after), params, new.params)
+    grads = jax.tree.map(lambda before, after: np.asarray(before) - np.asarray(after), params, new.params)
     return float(metrics["loss"]), grads, program
 
 

@@ -6,17 +6,28 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from run_testing import command, final_digests, losses, rows, train
+from run_testing import command, final_digests, losses, overrides, rows, train
 
+from train import main
 from training.directory import held
 from training.errors import RunError
 from training.loop import NonFiniteLoss, portions
 from training.restore import CheckpointMismatchError
+
+# What compiles soon, for runs in processes of their own.
+SOON = (
+    "operator.n_layers=1",
+    "+operator.use_channel_mlp=false",
+    "loss=l2",
+    "trainer.epochs=2",
+    "data.splits.test=null",
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +51,10 @@ def test_a_run_leaves_its_record(finished):
     assert losses(directory)[-1] < 0.9 * losses(directory)[0]
 
 
-def test_the_same_command_again_changes_nothing(place, finished):
+def test_the_same_command_again_changes_nothing(place, finished, monkeypatch):
+    """Pictures aside: that they are drawn over those that are there is a test of theirs."""
     directory, _ = finished
+    monkeypatch.setattr("training.run._draw", lambda *_: None)
     before = rows(directory)
     train(place, "run_id=finished", "plots=true")
     assert rows(directory) == before
@@ -68,15 +81,16 @@ def test_one_device_equals_eight(place, finished):
     np.testing.assert_allclose(losses(place / "outputs" / "one"), losses(finished[0]), rtol=2e-4)
 
 
-def test_killed_and_resumed_is_bitwise_the_same(place):
-    """kill -9 at whatever moment, several times; then the same command to its end."""
-    whole = subprocess.run(**command(place, "run_id=whole", "trainer.epochs=8"))
-    assert whole.returncode == 0, whole.stderr
-    directory = place / "outputs" / "cut"
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_and_resumed_is_bitwise_the_same(place, kills):
+    """kill -9 at whatever moment; then the same command to its end."""
+    options = (*SOON, "trainer.epochs=8", "mesh.data=1", "checkpoint.every_epochs=1")
+    train(place, f"run_id=whole_{kills}", *options)
+    whole, directory = (place / "outputs" / f"{name}_{kills}" for name in ("whole", "cut"))
     rng = np.random.default_rng(0)
-    for _ in range(2):
+    for _ in range(kills):
         seen = len(rows(directory)) if (directory / "metrics.jsonl").exists() else 0
-        process = subprocess.Popen(**command(place, "run_id=cut", "trainer.epochs=8"))
+        process = subprocess.Popen(**command(place, f"run_id={directory.name}", *options))
         deadline = time.monotonic() + 100
         # Past its first rows of this life, at a moment that falls now and then into a save.
         while process.poll() is None and time.monotonic() < deadline:
@@ -86,45 +100,44 @@ def test_killed_and_resumed_is_bitwise_the_same(place):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    done = subprocess.run(**command(place, "run_id=cut", "trainer.epochs=8"))
-    assert done.returncode == 0, done.stderr
-    assert rows(directory) == rows(place / "outputs" / "whole")
-    assert final_digests(directory) == final_digests(place / "outputs" / "whole")
+        assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    train(place, f"run_id={directory.name}", *options)
+    assert rows(directory) == rows(whole)
+    assert final_digests(directory) == final_digests(whole)
 
 
-def test_two_processes_equal_one(place, finished):
+def test_two_processes_equal_one(place):
     """Two processes on loopback, one device each: one log, one checkpoint, the losses of a single process."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     cluster = ["run_id=two", "distributed.mode=on", f"distributed.coordinator=localhost:{port}"]
-    cluster += ["distributed.num_processes=2"]
+    cluster += ["distributed.num_processes=2", *SOON]
     pair = [subprocess.Popen(**command(place, *cluster, f"distributed.process_id={i}")) for i in range(2)]
     outputs = [process.communicate(timeout=200) for process in pair]
     for process, (_, error) in zip(pair, outputs, strict=True):
         assert process.returncode == 0, error
     directory = place / "outputs" / "two"
-    np.testing.assert_allclose(losses(directory), losses(finished[0]), rtol=2e-4)
+    train(place, "run_id=single", "mesh.data=1", *SOON)
+    np.testing.assert_allclose(losses(directory), losses(place / "outputs" / "single"), rtol=2e-4)
     steps = [row["step"] for row in rows(directory) if row["split"] == "train"]
     assert steps == sorted(set(steps)), "more than one process wrote the log"
     assert "rel_l2" in outputs[0][0] and "rel_l2" not in outputs[1][0], "only process 0 reports"
     assert final_digests(directory)
 
 
-def test_a_sweep_keeps_its_jobs_apart(place):
-    line = command(place, "seed=0,1", "trainer.epochs=1")
-    line["args"].insert(2, "-m")
-    done = subprocess.run(**line)
-    assert done.returncode == 0, done.stderr
+def test_a_sweep_keeps_its_jobs_apart(place, monkeypatch):
+    """The door itself, in this process: Hydra runs the jobs of a sweep in one."""
+    options = ("trainer.epochs=1", "data.splits.test=null")
+    monkeypatch.setattr(sys, "argv", ["train.py", "-m", *overrides(place, "seed=0,1", *options)])
+    main()
     made = sorted(p.name for p in (place / "outputs").glob("run-*"))
     assert len(made) == 2
     first, second = (json.loads((place / "outputs" / name / "result.json").read_text()) for name in made)
     assert first["valid/rel_l2"] != second["valid/rel_l2"]
     # Alone, the second gives the same numbers: nothing leaked from the job before it.
-    done = subprocess.run(**command(place, "seed=1", "trainer.epochs=1", "run_id=alone"))
-    assert done.returncode == 0, done.stderr
-    alone = json.loads((place / "outputs" / "alone" / "result.json").read_text())
-    assert alone["valid/rel_l2"] in (first["valid/rel_l2"], second["valid/rel_l2"])
+    alone = train(place, "seed=1", "run_id=alone", *options)
+    assert alone in (first["valid/rel_l2"], second["valid/rel_l2"])
 
 
 def test_a_diverging_run_stops_and_keeps_its_checkpoint(place, monkeypatch):
@@ -140,7 +153,7 @@ def test_a_diverging_run_stops_and_keeps_its_checkpoint(place, monkeypatch):
     cosine.__module__ = "training.optim"
     monkeypatch.setattr(optim, "cosine", cosine)
     with pytest.raises(NonFiniteLoss, match=r"param_norm at step \d+: got (nan|inf), wanted a finite number"):
-        train(place, "run_id=huge")
+        train(place, "run_id=huge", "checkpoint.every_epochs=1")
     assert saved_steps(place / "outputs" / "huge" / "checkpoints") == [4]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from numpy_weights import build
 
 from operators import FNO
 from training.losses import RelativeL2
@@ -17,7 +18,8 @@ LOSS = RelativeL2((1.0, 1.0))
 
 def problem(devices: int, spectral_dtype: str = "f32", **options):
     """A small FNO, its update and state on a mesh."""
-    operator = FNO((4, 4), 1, 1, 8, n_layers=2, spectral_dtype=spectral_dtype, rngs=nnx.Rngs(0))
+    options_of = {"n_layers": 2, "spectral_dtype": spectral_dtype}
+    operator = build(lambda: FNO((4, 4), 1, 1, 8, **options_of, rngs=nnx.Rngs(0)), scale=0.2)
     model_of, params = split_operator(operator)
     optimizer = optax.adam(1e-2)
     update = make_update(model_of, LOSS, optimizer, make_mesh(devices), **options)
@@ -25,8 +27,8 @@ def problem(devices: int, spectral_dtype: str = "f32", **options):
 
 
 def batch(size: int = 8):
-    keys = jax.random.split(jax.random.key(1))
-    return tuple(jax.random.normal(k, (size, 12, 10, 1)) for k in keys)
+    rng = np.random.default_rng(1)
+    return tuple(jnp.asarray(rng.normal(size=(size, 12, 10, 1)), jnp.float32) for _ in range(2))
 
 
 def run(update, state, steps: int = 3):
@@ -94,7 +96,7 @@ def test_average_follows_the_parameters(step, decay):
 
 def batch_norm_problem(devices: int, **options):
     """One with batch norms, whose running statistics are a part of the state."""
-    operator = FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0))
+    operator = nnx.jit(lambda: FNO((4,), 1, 1, 4, n_layers=1, norm="batch_norm", rngs=nnx.Rngs(0)))()
     model_of, params = split_operator(operator)
     # Not Adam: a constant before a norm has no effect, and its gradient, round-off, would be made large.
     optimizer = optax.sgd(0.1)

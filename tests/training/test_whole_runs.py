@@ -31,6 +31,7 @@ SMALL = (
     "mesh.data=2",
     "trainer.epochs=3",
     "trainer.steps_per_dispatch=1",
+    "checkpoint.every_epochs=1",
     "data.batch_size=16",
     "data.splits.test=null",
 )
