@@ -29,7 +29,16 @@ from jax._src.interpreters import mlir
 # One compiler context for all programs. JAX makes one for each, and loads a dozen dialects into it: a fifth of the time
 # of a small program, and the tests are thousands of those. Where JAX calls it otherwise they are slower again.
 if hasattr(mlir, "make_ir_context"):
-    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+    fresh_context, shared_context = mlir.make_ir_context, functools.cache(mlir.make_ir_context)
+
+    def make_ir_context():
+        try:
+            mlir.ir.Context.current  # noqa: B018
+        except ValueError:  # there is none
+            return shared_context()
+        return fresh_context()  # a program that is needed while another one is written down
+
+    mlir.make_ir_context = make_ir_context
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

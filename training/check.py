@@ -99,16 +99,19 @@ def _check_loss(run: Run, operator: Operator, problem: Problem, stages: list[tup
 
     Not every layer has the forward derivative that a residual takes.
     """
-    same = Normalizer(np.zeros(1, np.float32), np.ones(1, np.float32))
-    k_space = build_k_space(run, problem, operator, stages[-1], (same, same), cached=False)
+    same = Normalizer.identity(len(problem.inputs)), Normalizer.identity(len(problem.targets))
+
+    def samples(stage):
+        return (jax.ShapeDtypeStruct((1, *stage, len(channels.mean)), np.float32) for channels in same)
+
+    k_space = build_k_space(run, problem, operator, stages[-1], same, cached=False)
     if k_space is not None:
-        field = jax.ShapeDtypeStruct((1, *stages[-1], 1), np.float32)
         with named("loss", run.loss):
             terms = k_space.objective().terms
-            call = lambda model, u: terms(lambda z: k_space.call(model, z), u, u, jnp.int32(0))  # noqa: E731
-            nnx.eval_shape(call, operator, field)
+            call = lambda model, x, y: terms(lambda z: k_space.call(model, z), x, y, jnp.int32(0))  # noqa: E731
+            nnx.eval_shape(call, operator, *samples(stages[-1]))
         return
-    objective = build.build_objective(run, problem, same)
+    objective = build.build_objective(run, problem, same[1])
     residual = isinstance(build.build_loss(run, problem), Physics)
     graph, state = nnx.split(operator)
 
@@ -122,10 +125,7 @@ def _check_loss(run: Run, operator: Operator, problem: Problem, stages: list[tup
     fix = "a residual needs the forward derivative of every layer: spectral_dtype=f32, a norm other than batch_norm"
     with named("loss", run.loss, fix if run.loss.get("residuals") else ""):
         for stage in stages:
-            x, y = (
-                jax.ShapeDtypeStruct((1, *stage, len(names)), np.float32) for names in (problem.inputs, problem.targets)
-            )
-            jax.eval_shape(call, state, x, y)
+            jax.eval_shape(call, state, *samples(stage))
 
 
 def _check_optimizer(run: Run) -> None:

@@ -41,7 +41,7 @@ def test_loss_and_gradient_are_those_of_fields(options):
 
     def of_coefficients(params):
         model = model_of(params, statistics)
-        return jnp.mean(space.objective().terms(lambda v: space.call(model, v), inputs, target)["loss"])
+        return jnp.mean(space.objective().terms(lambda v: space.call(model, v), inputs, target, jnp.int32(0))["loss"])
 
     def of_fields(params):
         v = model_of(params, statistics)(space.inputs.encode(x))
@@ -58,7 +58,7 @@ def test_the_loss_cannot_fall_below_the_tail():
     y = field(3, 12, 12, 1)
     space = space_of(operator, y, y)
     _, row = space.rows(y, y)
-    best = space.objective().terms(lambda z: z.reshape(3, 5, 5, 1, 1), row[:, :25], row)["loss"]
+    best = space.objective().terms(lambda z: z.reshape(3, 5, 5, 1, 1), row[:, :25], row, jnp.int32(0))["loss"]
     target = space.targets.encode(y)
     floor = RelativeL2((1.0, 1.0))(operator.project(target), target)
     np.testing.assert_allclose(best, floor, rtol=1e-5)
