@@ -78,7 +78,7 @@ def case(dims: int, directions: Directions, factor: Directions | None, steps: in
         state,
         lambda state, count: jax.block_until_ready(program(state, loader.data(0), np.int32(count))[0]),
         lambda state: float(error(state.params)),
-        program.cost_analysis()["flops"],
+        (program.cost_analysis() or {})["flops"],
     )
 
 
