@@ -179,7 +179,8 @@ class Program(NamedTuple):
 def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, logger: RunLogger) -> Program:
     """Operator, loader, optimizer, loss and step; the loss sees normalised fields, the metrics physical ones."""
     # Shapes first: parameters are made on the devices.
-    create, abstract = build.build_operator(settings, train_set.metadata.shape, train_set.channels)
+    grid = train_set.metadata.shape
+    create, abstract = build.build_operator(settings, grid, train_set.channels)
     create = adapted(create, abstract, train_set, normalizers)
     model_of, shapes = split_operator(abstract)
     table = parameter_table(shapes)
@@ -187,9 +188,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
     inputs, targets = normalizers
     problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets, settings.allow)
-    k_space = build_k_space(
-        settings, problem, abstract, train_set.metadata.shape, normalizers, train_set.samples is not None
-    )
+    k_space = build_k_space(settings, problem, abstract, grid, normalizers, train_set.samples is not None)
     if k_space is not None and train_set.samples is not None:
         train_set = dataclasses.replace(train_set, samples=k_space.cache(train_set.samples))
     loader = build.build_loader(settings, train_set, mesh)
