@@ -113,7 +113,7 @@ class OutputOperator(nnx.Module):
         y = self.weight.mix(x, kept)
         y = y + jnp.expand_dims(self.bias[kept], -3) * self._scale(window.shape[1:-1])
         re, im = pairs.batch_first(y)
-        return (re, im) if self.extent is None else tuple(_solenoidal(c, self.extent) for c in (re, im))
+        return (re, im) if self.extent is None else (_solenoidal(re, self.extent), _solenoidal(im, self.extent))
 
     def _scale(self, window: Sequence[int]) -> float:
         """s; with compat, relative to amplitudes on the grid of the input."""
