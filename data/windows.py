@@ -54,8 +54,8 @@ def load_trajectories(
     times = {name: list(range(len(metadata.fields[name].times))) for name in names}
     first = dict(zip(names, np.cumsum([0, *(len(times[name]) for name in names)]), strict=False))
     u = load(path, times, {names[0]: [0]}).x
-    places = [tuple(int(first[name]) + time for name, time in side) for side in maps]
-    return Trajectories(u, places[0], places[1], count_starts(metadata, [*maps[0], *maps[1]]))
+    x, y = (tuple(int(first[name]) + time for name, time in side) for side in maps)
+    return Trajectories(u, x, y, count_starts(metadata, [*maps[0], *maps[1]]))
 
 
 @functools.lru_cache(maxsize=8)

@@ -67,6 +67,7 @@ def everything() -> list:
     paths = sorted(path for path in (CONFIGS / "pde").glob("*.yaml") if path.stem not in others)
     alike = {path.stem for path in paths if "RandomStart" in path.read_text()}
     alike -= {"korteweg_de_vries", "gray_scott", "heat"}
+    alike |= {path.stem for path in paths if path.stem.endswith("_long")}  # more snapshots of another
     slow = pytest.mark.slow
     return [pytest.param(path.stem, marks=slow) if path.stem in alike else path.stem for path in paths]
 
@@ -77,6 +78,8 @@ def test_every_equation_generates_from_its_config(pde, tmp_path):
     tiny = {
         "ns_forcing": ["pde.final_time=0.1"],
         "ns_decaying": ["pde.warmup=0.1"],
+        "ns_decaying_long": ["pde.warmup=0.1"],
+        "ns_li_long": ["pde.warmup=0.1"],
         "ns_kolmogorov": ["pde.warmup=0.1"],
         "gray_scott": ["pde.warmup=10.0"],
         "airfoil": ["pde.transient=0.2", "pde.mean=0.2"],
