@@ -8,6 +8,7 @@ from .refiner import Refined, Refiner
 from .shooting import Shooting
 from .solver_step import SolverStep
 from .stopping import REASONS, Stopping
+from .time_parallel import time_parallel
 
 __all__ = [
     "LBFGS",
@@ -22,4 +23,5 @@ __all__ = [
     "SolverStep",
     "Stopping",
     "bochner_norm",
+    "time_parallel",
 ]

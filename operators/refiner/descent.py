@@ -31,7 +31,7 @@ class Adam:
     """
 
     steps: int = 200
-    learning_rate: float = 0.1
+    learning_rate: float = 0.2
     b1: float = 0.9
     b2: float = 0.9
 

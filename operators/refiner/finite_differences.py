@@ -24,7 +24,7 @@ def fornberg_weights(nodes: Sequence[float] | np.ndarray, x: float, derivative: 
         Exact for polynomials of degree n - 1; order n - d on nodes that come closer together.
 
     Source:
-        Fornberg 1988 (Math. Comput. 51): the recursion over the nodes, which is stable where Vandermonde matrices are not.
+        Fornberg 1988 (Math. Comput. 51): a recursion over the nodes, stable where Vandermonde matrices are not.
     """
     positions = np.asarray(nodes, float)
     if positions.ndim != 1 or len(positions) <= derivative or len(np.unique(positions)) < len(positions):

@@ -57,8 +57,8 @@ def check_interval(interval: float) -> None:
 def made_real(u_hat: Complex[Array, "..."], grid: Grid) -> Complex[Array, "..."]:
     """The half spectrum of the real part of a field: u_k and conj u_-k agree where both are stored.
 
-    They are on the zero frequency of the last axis, and on the highest one of an even axis. An optimiser that moves both
-    freely would leave the real fields, where a nonlinear term need not be defined.
+    They are on the zero frequency of the last axis, and on the highest one of an even axis. An optimiser that moves
+    both freely would leave the real fields, where a nonlinear term need not be defined.
     """
     axes = tuple(range(u_hat.ndim - grid.ndim, u_hat.ndim - 1))
     planes = [0] if grid.shape[-1] % 2 else [0, u_hat.shape[-1] - 1]

@@ -13,10 +13,10 @@ from .stopping import Descent, Stopping
 
 @dataclasses.dataclass(frozen=True)
 class Newton:
-    """u + e with e_m = DPhi(u_(m-1)) e_(m-1) - (u_m - Phi(u_(m-1))), e_0 = 0: one tangent sweep over the outputs a step.
+    """u + e with e_m = DPhi(u_(m-1)) e_(m-1) - (u_m - Phi(u_(m-1))), e_0 = 0: a tangent sweep over the outputs.
 
-    The residuals are taken at once, the sweep goes from output to output, at the price of a solution and its tangent: it
-    is the most exact refinement and no cheaper than the solver. A base that is far off may be driven away; what is
+    The residuals are taken at once, the sweep goes from output to output, at the price of a solution and its tangent:
+    it is the most exact refinement and no cheaper than the solver. A base that is far off may be driven away; what is
     returned has the lowest estimate on the way, so begin with some steps of `Adam`.
 
     Args:

@@ -49,13 +49,13 @@ class Refiner:
 
         minimise eta(u) / eta(persistence)  over the outputs u_1 .. u_t,    eta the `Estimator` of the residual
 
-    No truth is needed. Every sample of a batch is refined by itself. Fields are channels last: channels are the snapshots
+    No truth is needed. Every sample of a batch is refined by itself. Fields are channels last: channels are snapshots,
     [b, *space, t], of several fields one after the other ([b, *space, field * t], all times of the first, then of the
     second), which is the order of the data sets' channels. Where their grid is not that of the equation, only the modes
     that both have are changed. Zero steps return the prediction, bit for bit.
 
     Args:
-        residual: `Differences` (cheap, as exact as its differences in time) or `Shooting` (as exact as the solver in it).
+        residual: `Differences` (cheap, as exact as its differences) or `Shooting` (as exact as the solver in it).
         optimizer: `Adam`, `LBFGS`, or `Newton` with `Shooting`.
         stopping: when to end before all steps are taken.
         order: s of the norm, by default the residual's.
@@ -75,8 +75,8 @@ class Refiner:
     """
 
     residual: Residual
-    optimizer: Adam | LBFGS | Newton = Adam()
-    stopping: Stopping = Stopping()
+    optimizer: Adam | LBFGS | Newton = dataclasses.field(default_factory=Adam)
+    stopping: Stopping = dataclasses.field(default_factory=Stopping)
     order: float | None = None
     axis: str | None = None
 
@@ -88,8 +88,8 @@ class Refiner:
             )
         if self.axis is not None and not isinstance(self.optimizer, Adam):
             raise ValueError(
-                f"optimizer: got {type(self.optimizer).__name__} over mesh axis {self.axis!r}, wanted Adam, whose steps "
-                "need no sums over the outputs"
+                f"optimizer: got {type(self.optimizer).__name__} over mesh axis {self.axis!r}, wanted Adam, whose "
+                "steps need no sums over the outputs"
             )
 
     def __call__(self, prediction: Fields, history: Fields) -> Refined:
@@ -97,7 +97,7 @@ class Refiner:
 
         Args:
             prediction: outputs [b, *space, t], physical.
-            history: the inputs before them [b, *space, h], the last of them one interval before the first output; exact.
+            history: the inputs before them [b, *space, h], the last one interval before the first output; exact.
         """
         self._check(prediction, history)
         return self._compiled(prediction, history)

@@ -11,7 +11,7 @@ from .flow import Flow, Stepper, check_flow, check_interval
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Shooting:
-    """R_m = (u_m - Phi(u_(m-1))) / Dt at every output, Phi the solver over one interval; the first comes from the input.
+    """R_m = (u_m - Phi(u_(m-1))) / Dt at every output, Phi the solver over an interval; u_0 is the last input.
 
     All intervals are solved at once. R is about the mean of the equation's residual over the interval, and vanishes on
     the serial solution by Phi alone, so the error left at zero is the solver's.

@@ -12,8 +12,8 @@ from .flow import Flow, Stepper, check_flow, check_interval
 class SolverStep:
     """R_m = (B_d(u_m) - B_-d(u_m)) / 2d - F(u_m), B_d a step of the solver over a tiny time from u_m itself.
 
-    Do not refine with it. The snapshots before and after do not enter, so this is how well one solver step agrees with the
-    equation, and nothing about the trajectory: snapshots that have nothing to do with each other have a residual at
+    Do not refine with it. The snapshots before and after do not enter, so this is how well one solver step agrees with
+    the equation, and nothing about the trajectory: snapshots that have nothing to do with each other have a residual at
     round-off, like the solution. Tests hold this as a fact next to the two residuals that tell them apart.
 
     Args:

@@ -19,10 +19,10 @@ class Sources:
 
         c_m = exp(lambda Dt) c_(m-1) + scale * (p_m[0] + i p_m[1]),    c_0 = 0
 
-    So the derivative of a residual by p is the identity but for the nonlinear term. With the c themselves as unknowns the
-    same optimiser needs the square of the number of outputs: an error at one output is one at all that follow. `scale` is
+    So the derivative of a residual by p is the identity but for the nonlinear term. With the c themselves as unknowns
+    the same optimiser hardly moves: an error at one output is one at all that follow. `scale` is
     the size of the first residual in each shell of wavenumbers: one learning rate then suits all of them. Real
-    pairs, because Adam has no meaning on complex numbers and not every accelerator computes with them in its optimiser.
+    pairs, because Adam on complex numbers is another method, and accelerators compute best with real ones.
 
     Args:
         equation: of real fields.
@@ -35,7 +35,7 @@ class Sources:
     axis: str | None = None
 
     def scale(self, residual: Complex[Array, "t ..."]) -> Float[Array, "..."]:
-        """Root mean square of a residual over outputs and over the modes of each shell, times Dt; [*k] or [field, *k]."""
+        """Root mean square of a residual over outputs and the modes of each shell, times Dt: [*k] or [field, *k]."""
         grid = self.equation.grid
         power = shell_spectrum(residual, grid)
         count = np.asarray(

@@ -45,8 +45,8 @@ class Stopping:
     def __post_init__(self) -> None:
         if not (self.floor >= 0 and 0 <= self.fall < 1 and self.patience >= 0):
             raise ValueError(
-                f"floor, fall, patience: got {self.floor}, {self.fall}, {self.patience}, wanted an estimate >= 0, a share "
-                "of 0 to 1 and a number of steps"
+                f"floor, fall, patience: got {self.floor}, {self.fall}, {self.patience}, wanted an estimate >= 0, a "
+                "share of 0 to 1 and a number of steps"
             )
 
     def reason(self, history: Float[Array, "s"], taken: Int[Array, ""], steps: int) -> Int[Array, ""]:
