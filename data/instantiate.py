@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # Components alone: elsewhere in the packages lie functions that write files, and a config may come from anyone.
-ALLOWED = ("operators.", "pdes.generators.", "data.synthetic.", "training.losses.", "training.optim.", "optax.")
+ALLOWED = (
+    "operators.",
+    "pdes.generators.",
+    "data.synthetic.",
+    "data.pictures.",
+    "training.losses.",
+    "training.optim.",
+    "optax.",
+)
 _MARKS = ("_target_", "_partial_", "_convert_")
 
 

@@ -52,6 +52,16 @@ class Normalizer:
         )
 
     @classmethod
+    def of_fields(cls, metadata: Metadata, field_map: FieldMap) -> "Normalizer":
+        """The moments of every field over all stored times: one unit for all states of a trajectory."""
+        means, stds = [], []
+        for name, _ in metadata.channels(field_map):
+            mean, std = (np.array(values) for values in (metadata.stats[name].mean, metadata.stats[name].std))
+            means.append(mean.mean())
+            stds.append(np.sqrt(np.mean(std**2 + mean**2) - mean.mean() ** 2))
+        return cls(np.array(means, np.float32), np.array(stds, np.float32))
+
+    @classmethod
     def identity(cls, channels: int) -> "Normalizer":
         """The one that changes nothing, bit for bit."""
         return cls(np.zeros(channels, np.float32), np.ones(channels, np.float32), eps=0.0)

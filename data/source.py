@@ -49,6 +49,8 @@ def load(
     inputs: FieldMap | None = None,
     targets: FieldMap | None = None,
     samples: slice | None = None,
+    *,
+    windows: bool = False,
 ) -> Samples:
     """Reads a data set, stacks the asked fields and times as channels and checks that every number is finite.
 
@@ -57,6 +59,8 @@ def load(
         inputs: field to time indices of x, in channel order; the file's own map by default.
         targets: the same for y.
         samples: which samples, all by default.
+        windows: a sample for every start in time: both maps moved on by 0, 1, .. as far as times are stored, the starts
+            of a trajectory next to each other.
 
     Returns:
         arrays in host memory.
@@ -72,9 +76,22 @@ def load(
         raise DataError(
             f"{path}: got samples {samples}, wanted a slice of step 1 that takes some of {metadata.samples}"
         )
+    channels = [metadata.channels(field_map) for field_map in (inputs, targets)]
+    starts = _starts(metadata, [*channels[0], *channels[1]]) if windows else 1
+    moved = [[[(name, time + start) for name, time in side] for start in range(starts)] for side in channels]
     with open_file(path) as file:
-        x, y = (_stack(file, metadata, metadata.channels(field_map), rows) for field_map in (inputs, targets))
+        x, y = (_windows([_stack(file, metadata, shifted, rows) for shifted in side]) for side in moved)
     return Samples(x, y, metadata, inputs, targets)
+
+
+def _starts(metadata: Metadata, channels: Sequence[tuple[str, int]]) -> int:
+    """Starts in time from which all channels are stored."""
+    return min(len(metadata.fields[name].times) - time for name, time in channels)
+
+
+def _windows(parts: list[np.ndarray]) -> np.ndarray:
+    """The samples of every start, those of one trajectory next to each other."""
+    return parts[0] if len(parts) == 1 else np.stack(parts, axis=1).reshape(-1, *parts[0].shape[1:])
 
 
 def _stack(file: h5py.File, metadata: Metadata, channels: Sequence[tuple[str, int]], rows: range) -> np.ndarray:

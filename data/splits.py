@@ -18,7 +18,7 @@ from .metadata import channels_of
 from .schema import VERSION
 
 _KEYS = (
-    "splits", "inputs", "targets", "batch_size", "loader", "normalize_inputs", "normalize_targets", "root",
+    "splits", "inputs", "targets", "batch_size", "loader", "normalize_inputs", "normalize_targets", "root", "windows",
 )  # fmt: skip
 _SPLIT_KEYS = ("samples", "seed", "resolutions", "generator")
 _RESOLUTIONS = "at least one shape and none twice, such as [[64, 64], [128, 128]]"

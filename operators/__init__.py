@@ -1,9 +1,29 @@
 """Neural operators: maps between functions that are learnt from pairs of samples."""
 
+from .afno import AFNONet
+from .dpot import DPOT
 from .ffno import FFNO
 from .fno import FNO
 from .mgtfno import MGTFNO
+from .modafno import ModAFNO
+from .rollout import Rollout
+from .t1 import T1
+from .t1_plus import T1Plus
 from .tfno import TFNO
+from .unet import UNet
 from .uno import UNO
 
-__all__ = ["FFNO", "FNO", "MGTFNO", "TFNO", "UNO"]
+__all__ = [
+    "DPOT",
+    "FFNO",
+    "FNO",
+    "MGTFNO",
+    "T1",
+    "TFNO",
+    "UNO",
+    "AFNONet",
+    "ModAFNO",
+    "Rollout",
+    "T1Plus",
+    "UNet",
+]

@@ -1,7 +1,6 @@
 """Multi-grid patches around any operator: the multi-grid tensorised Fourier neural operator."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +11,9 @@ from spectral.filters import resize
 
 from .base import Operator
 from .layers import patching
-from .layers.arguments import flag, points, random_streams, refusal, shares, whole
+from .layers.arguments import flag, points, random_streams, shares, whole
 from .layers.batches import flatten
+from .layers.inner import make_inner
 from .layers.patch_mesh import mesh_names, on_patches
 
 
@@ -73,8 +73,12 @@ class MGTFNO(Operator):
         self.antialias = flag("antialias", antialias)
         self.global_coordinates = flag("global_coordinates", global_coordinates)
         per_level = self.in_channels + (self.ndim if self.global_coordinates else 0)
-        self.trunk = _made(
-            trunk, in_channels=per_level * (self.levels + 1), out_channels=self.out_channels, rngs=random_streams(rngs)
+        self.trunk = make_inner(
+            "trunk",
+            trunk,
+            in_channels=per_level * (self.levels + 1),
+            out_channels=self.out_channels,
+            rngs=random_streams(rngs),
         )
         if self.trunk.ndim != ndim:
             raise ValueError(
@@ -130,18 +134,6 @@ class MGTFNO(Operator):
             return patching.stitch(trunk(patches), padding)
 
         return on_patches(local, self.trunk, fields, lines, names)
-
-
-def _made(trunk: Callable[..., Operator], **arguments: Any) -> Operator:
-    fix = "such as functools.partial(TFNO, (16, 16), hidden_channels=32)"
-    wanted = "a function of in_channels, out_channels and rngs that makes an operator"
-    try:
-        made = trunk(**arguments)
-    except TypeError as error:
-        raise refusal("trunk", trunk, f"{wanted} ({error})", fix) from error
-    if not isinstance(made, Operator):
-        raise refusal("trunk", trunk, f"{wanted}, not of class {type(made).__name__}", fix)
-    return made
 
 
 def _resized(u: Float[Array, "b *space c"], shape: tuple[int, ...]) -> Float[Array, "b *outspace c"]:

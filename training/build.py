@@ -31,6 +31,7 @@ from .component import named, refuse_keys
 from .config import Run
 from .distributed import together
 from .incremental import Growing, Rule
+from .losses import SpectralL2
 from .objective import Loss, Objective, Sum, single
 from .problem import Problem
 from .spectral_layout import spectral_layout
@@ -112,7 +113,7 @@ def build_datasets(run: Run) -> Datasets:
 def _read_datasets(run: Run, files: dict[str, dict[tuple[int, ...], Path]], streamed: bool) -> Datasets:
     shape, path = next(iter(files["train"].items()))
     maps = _maps(run, path)
-    train = TrainingSet(path, read_metadata(path), None if streamed else load(path, *maps), *maps)
+    train = TrainingSet(path, read_metadata(path), None if streamed else read(run, path), *maps)
     valid = read(run, next(iter(files["valid"].values()))) if "valid" in files else None
     test = {
         test_name(name, size, shape): read(run, path)
@@ -130,6 +131,8 @@ def is_online(run: Run) -> bool:
 
 def _is_streamed(run: Run, path: Path) -> bool:
     """Whether the training set stays in its file: the same answer on every process."""
+    if has_windows(run):
+        return False
     if run.data.get("loader", "auto") != "auto":
         return run.data["loader"] != "resident"
     metadata = read_metadata(path)
@@ -145,7 +148,12 @@ def _maps(run: Run, path: Path) -> tuple[FieldMap, FieldMap]:
 
 def read(run: Run, path: Path) -> Samples:
     """One file, with the fields of the config as channels."""
-    return load(path, run.data.get("inputs"), run.data.get("targets"))
+    return load(path, run.data.get("inputs"), run.data.get("targets"), windows=has_windows(run))
+
+
+def has_windows(run: Run) -> bool:
+    """Whether every start in time of a trajectory is a sample."""
+    return bool(run.data.get("windows"))
 
 
 def test_name(split: str, shape: tuple[int, ...], trained_on: tuple[int, ...]) -> str:
@@ -197,7 +205,7 @@ def build_operator(
     return create
 
 
-def build_loss(run: Run, problem: Problem) -> Loss | Sum:
+def build_loss(run: Run, problem: Problem) -> Loss | SpectralL2 | Sum:
     """The loss on the domain of a problem, a periodic one or one with a boundary, or a sum that asks for its equation.
 
     Raises:
@@ -223,6 +231,7 @@ def build_objective(run: Run, problem: Problem, targets: Normalizer) -> Objectiv
     loss = build_loss(run, problem)
     if isinstance(loss, Sum):
         return loss.objective(targets.encode, targets.decode)
+    assert not isinstance(loss, SpectralL2)
     return single(lambda prediction, y: loss(prediction, targets.encode(y)))
 
 
@@ -331,6 +340,8 @@ def build_normalizers(run: Run, train: TrainingSet) -> tuple[Normalizer, Normali
     for mode, (name, field_map), count, side in zip(modes, maps.items(), train.channels, "xy", strict=True):
         if not mode:
             result.append(Normalizer.identity(count))
+        elif mode == "field":
+            result.append(Normalizer.of_fields(train.metadata, field_map))
         elif train.samples is not None:
             result.append(Normalizer.fit(getattr(train.samples, side), pixelwise=mode == "pixel"))
         elif mode == "pixel":

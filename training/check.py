@@ -12,6 +12,7 @@ from data.splits import SplitSpec
 from operators.base import Operator
 
 from . import build
+from .build_spectral import build_k_space
 from .component import named
 from .config import Run
 from .metrics import standard_metrics
@@ -39,6 +40,8 @@ def check_components(run: Run) -> None:
     _check_optimizer(run)
     if run.data.get("loader", "auto") not in ("auto", "resident", "stream", "online"):
         raise ValueError(f"data.loader: got {run.data['loader']!r}, wanted auto, resident, stream or online")
+    if build.has_windows(run) and run.data.get("loader", "auto") not in ("auto", "resident"):
+        raise ValueError(f"data.windows: got true with data.loader={run.data['loader']}, wanted auto or resident")
     if build.is_online(run) and run.data.get("source") is not None:
         raise ValueError("data.loader: got online for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
@@ -89,6 +92,13 @@ def _check_loss(run: Run, operator: Operator, problem: Problem, stages: list[tup
     Not every layer has the forward derivative that a residual takes.
     """
     same = Normalizer(np.zeros(1, np.float32), np.ones(1, np.float32))
+    k_space = build_k_space(run, problem, operator, stages[-1], (same, same), cached=False)
+    if k_space is not None:
+        field = jax.ShapeDtypeStruct((1, *stages[-1], 1), np.float32)
+        with named("loss", run.loss):
+            call = lambda operator, u: k_space.objective().terms(lambda z: k_space.call(operator, z), u, u)  # noqa: E731
+            nnx.eval_shape(call, operator, field)
+        return
     objective = build.build_objective(run, problem, same)
     residual = isinstance(build.build_loss(run, problem), Sum)
     graph, state = nnx.split(operator)
@@ -117,8 +127,8 @@ def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> No
     shapes = {shape for _, split in splits.values() for shape in split.resolutions}
     for key in ("normalize_inputs", "normalize_targets"):
         mode = run.data.get(key)
-        if mode not in (None, False, "channel", "pixel"):
-            raise ValueError(f"data.{key}: got {mode!r}, wanted channel, pixel or null")
+        if mode not in (None, False, "channel", "field", "pixel"):
+            raise ValueError(f"data.{key}: got {mode!r}, wanted channel, field, pixel or null")
         if mode == "pixel" and len(shapes) > 1:
             raise ValueError(
                 f"data.{key}: got pixel for sets of shapes {sorted(shapes)}, wanted one shape: its statistics belong "

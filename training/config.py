@@ -139,12 +139,17 @@ class Distributed:
 
 @dataclass
 class Run:
-    """Root of the config tree."""
+    """Root of the config tree.
+
+    Args:
+        start_from: run directory whose parameters training begins with, for fine-tuning; null for those of the seed.
+    """
 
     name: str = "run"
     run_id: str | None = None
     output: str = "outputs"
     seed: int = 0
+    start_from: str | None = None
     allow: list[str] = field(default_factory=list)
     operator: dict[str, Any] = field(default_factory=dict)
     pde: dict[str, Any] = field(default_factory=dict)
@@ -202,6 +207,8 @@ def parse(cfg: DictConfig) -> tuple[Run, dict[str, Any]]:
 def content(plain: dict[str, Any]) -> dict[str, Any]:
     """The part of a config that decides the result; where the data lie does not."""
     tree = {key: value for key, value in plain.items() if key not in NOT_PART_OF_THE_RUN}
+    if tree.get("start_from") is None:  # as in configs from before there was such a key
+        tree.pop("start_from", None)
     return tree | {"data": {key: value for key, value in tree.get("data", {}).items() if key != "root"}}
 
 

@@ -159,6 +159,43 @@ class PerPatch:
         return jnp.mean(per_patch, axis=tuple(range(-len(self.extent), 0)))
 
 
+@dataclasses.dataclass(frozen=True)
+class SpectralL2:
+    """`RelativeL2` of fields from their coefficients, for operators that have some (`operators.SpectralOperator`).
+
+        |u - v|^2 = sum over the kept modes |u_k - v_k|^2 + sum over the others |v_k|^2        (Parseval)
+
+    for a prediction u without other modes: the same loss and the same gradient, without a transform of u. The second
+    sum, the tail, is a number per sample, so a set is transformed once and an epoch costs the same at any resolution.
+
+    Args:
+        extent: side lengths of the domain; sets the number of axes.
+        periodic: makes no difference; every loss is built with it.
+
+    Source: Poli et al., "Transform Once", 2022, with the tail, without which losses of different cuts do not compare.
+    """
+
+    extent: tuple[float, ...]
+    periodic: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extent", tuple(self.extent))
+
+    def __call__(
+        self, prediction: Float[Array, "*b_k_p c"], target: Float[Array, "*b_k_p c"], tail: Float[Array, "*b c"]
+    ) -> Float[Array, "*b"]:
+        """One loss per sample.
+
+        Args:
+            prediction: coefficients [*b, *modes, parts, c].
+            target: the same of the target.
+            tail: energy of the target's other modes, [*b, c].
+        """
+        axes = tuple(range(tail.ndim - 1, target.ndim - 1))
+        error, size = (_root(jnp.sum(v**2, axis=axes) + tail) for v in (prediction - target, target))
+        return jnp.mean(error / (size + EPSILON), axis=-1)
+
+
 def _space_axes(ndim: int, space: int) -> Sequence[int]:
     return tuple(range(ndim - 1 - space, ndim - 1))
 

@@ -1,6 +1,8 @@
 """A run from its config to its result: the whole control flow on one screen."""
 
 import contextlib
+import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
@@ -17,11 +20,14 @@ from data.order import check_batches
 from spectral.filters import resize
 
 from . import build, directory, distributed
+from .build_spectral import adapted, build_k_space
 from .check import check_components
 from .checkpoint import Checkpointer
 from .config import Run, parse
 from .evaluator import Evaluator
+from .floor import Floor
 from .jsonl import read_metrics
+from .k_space import KSpace
 from .logging import RunLogger, quiet_libraries
 from .loop import fit, resident_train, staged, stream_train
 from .metrics import standard_metrics
@@ -37,6 +43,7 @@ from .step import (
     split_operator,
     statistics_of,
 )
+from .trained import read_settings, restore_weights
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -92,7 +99,11 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             best_metric=settings.checkpoint.best_metric if sets.valid and settings.trainer.eval_every else None,
             config=config,
         ) as checkpointer:
-            state, resumed_from = _restore_or_begin(checkpointer, program.make_state, key, mesh, logger)
+            begin_with = functools.partial(_fresh, settings, program.make_state, mesh)
+            state, resumed_from = _restore_or_begin(checkpointer, begin_with, program.make_state, key, mesh, logger)
+            named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
+            for name, value in _floors(program, state, named).items():
+                logger.message(f"{name} {value:.3g}: the modes left out, an error that no training removes")
             state = fit(
                 state,
                 program.train,
@@ -108,8 +119,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
                 stop_requested=stop_requested,
             )
 
-        named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
-        result = _scores(program.evaluator, state, named, logger)
+        result = _floors(program, state, named) | _scores(program.evaluator, state, named, logger)
         result |= {
             "num_params": program.num_params,
             "steps": int(state.step),
@@ -151,6 +161,7 @@ class Program(NamedTuple):
         rate: step -> learning rate.
         steps_per_epoch: optimizer steps in one pass over the training set.
         evaluator: mean errors of a set.
+        floor: the least errors that the operator's modes allow; None where they bound nothing.
         table: name -> shape of every parameter.
         num_params: numbers in all of them.
     """
@@ -160,6 +171,7 @@ class Program(NamedTuple):
     rate: Callable
     steps_per_epoch: int
     evaluator: Evaluator
+    floor: Floor | None
     table: dict[str, tuple[int, ...]]
     num_params: int
 
@@ -167,19 +179,23 @@ class Program(NamedTuple):
 def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, logger: RunLogger) -> Program:
     """Operator, loader, optimizer, loss and step; the loss sees normalised fields, the metrics physical ones."""
     # Shapes first: parameters are made on the devices.
-    create = build.build_operator(settings, train_set.metadata.shape, train_set.channels)
+    grid = train_set.metadata.shape
+    create = adapted(build.build_operator(settings, grid, train_set.channels), train_set, normalizers)
     abstract = nnx.eval_shape(create, key)
     model_of, shapes = split_operator(abstract)
     table = parameter_table(shapes)
     num_params = sum(math.prod(shape) for shape in table.values())
     logger.message(f"{settings.operator['_target_']}: {num_params:,} parameters on {mesh.size} device(s)")
-    loader = build.build_loader(settings, train_set, mesh)
-    optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs, abstract)
     inputs, targets = normalizers
     problem = problem_of_file(train_set.metadata, train_set.inputs, train_set.targets, settings.allow)
-    objective = build.build_objective(settings, problem, targets)
+    k_space = build_k_space(settings, problem, abstract, grid, normalizers, train_set.samples is not None)
+    if k_space is not None and train_set.samples is not None:
+        train_set = dataclasses.replace(train_set, samples=k_space.cache(train_set.samples))
+    loader = build.build_loader(settings, train_set, mesh)
+    optimizer, rate = build.build_optimizer(settings, loader.steps_per_epoch * settings.trainer.epochs, abstract)
+    objective = k_space.objective() if k_space else build.build_objective(settings, problem, targets)
     growing = build.build_growing(settings, abstract, model_of, loader.steps_per_epoch)
-    stages = build.build_stages(settings, abstract, train_set.metadata.shape, problem.periodic)
+    stages = build.build_stages(settings, abstract, grid, problem.periodic)
 
     def fresh_state(key: jax.Array) -> TrainState:
         operator = create(key)
@@ -203,25 +219,36 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
             objective,
             optimizer,
             mesh,
-            encode=inputs.encode,
+            **_representation(k_space, inputs.encode, stage),
             accumulate=settings.trainer.accumulate,
             ema_decay=settings.trainer.ema_decay,
             growing=growing,
-            coarsen=lambda v: v if v.shape[1:-1] == stage else resize(v, stage, range(1, v.ndim - 1)),
         )
         train, report = _compile(update, loader, shape, metrics, settings, mesh)
         logger.message(f"{'x'.join(map(str, stage))} points: {report}")
         return train
 
     steps_per_stage = settings.trainer.epochs_per_stride * loader.steps_per_epoch
+    metrics_of_set = standard_metrics(problem.extent, problem.periodic)
+    over = over_samples(mesh), settings.trainer.eval_batch_size or settings.data["batch_size"]
     evaluator = Evaluator(
-        lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))),
-        standard_metrics(problem.extent, problem.periodic),
-        over_samples(mesh),
-        settings.trainer.eval_batch_size or settings.data["batch_size"],
+        lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))), metrics_of_set, *over
     )
+    bounded = getattr(abstract, "truncation", None) is not None
+    floor = Floor(model_of, targets, metrics_of_set, *over) if bounded else None
     train = staged([train_on(stage) for stage in stages], steps_per_stage)
-    return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, table, num_params)
+    return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, floor, table, num_params)
+
+
+def _representation(k_space: KSpace | None, encode: Callable, stage: tuple[int, ...]) -> dict[str, Callable]:
+    """What happens to samples between the loader and the operator on a stage's grid, as arguments of `make_update`."""
+    if k_space is not None:
+        return {"call": k_space.call}
+
+    def coarsen(v: jax.Array) -> jax.Array:
+        return v if v.shape[1:-1] == stage else resize(v, stage, range(1, v.ndim - 1))
+
+    return {"encode": encode, "coarsen": coarsen}
 
 
 def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mesh):
@@ -242,7 +269,25 @@ def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mes
     return resident_train(program, loader.data), report
 
 
-def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger: RunLogger):
+def _fresh(settings: Run, make_state: Callable[[jax.Array], TrainState], mesh: Mesh, key: jax.Array) -> TrainState:
+    """The state before the first step, with the parameters of another run where the settings name one."""
+    state = make_state(key)
+    if settings.start_from is None:
+        return state
+    folder = Path(settings.start_from).expanduser().resolve()
+    found = restore_weights(read_settings(folder, settings.allow), folder, "latest", mesh)
+    wanted = parameter_table(state.params)
+    if parameter_table(found.params) != wanted:
+        raise ValueError(
+            f"start_from: got {settings.start_from} with parameters {parameter_table(found.params)}, wanted those of "
+            f"this run, {wanted}; take the operator of that run"
+        )
+    ema = None if state.ema is None else jax.tree.map(jnp.array, found.params)
+    statistics = state.statistics if found.statistics is None else found.statistics
+    return state._replace(params=found.params, ema=ema, statistics=statistics)
+
+
+def _restore_or_begin(checkpointer: Checkpointer, begin, make_state, key, mesh, logger: RunLogger):
     """The newest good checkpoint, or fresh parameters; rows of the log past that step are dropped."""
     template = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=replicated(mesh)), jax.eval_shape(make_state, key)
@@ -251,9 +296,14 @@ def _restore_or_begin(checkpointer: Checkpointer, make_state, key, mesh, logger:
     step = restored.step if restored else 0
     logger.resume(step)
     if restored is None:
-        return make_state(key), None
+        return begin(key), None
     logger.message(f"resuming from step {step}")
     return TrainState(**restored.state), step
+
+
+def _floors(program: Program, state: TrainState, named) -> dict[str, float]:
+    """The least mean errors on every set that the modes allow; trained modes change them."""
+    return program.floor(_averaged(state), named) if program.floor else {}
 
 
 def _scores(evaluator: Evaluator, state: TrainState, named, logger: RunLogger) -> dict[str, Any]:

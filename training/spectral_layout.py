@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from flax import nnx
 
+from operators.layers.afno_mixer import AFNOMixer
 from operators.layers.axis_conv import AxisConv
 from operators.layers.weights import DenseWeight, JointWeight, SeparableWeight, SpectralWeight, TTTensor, TTWeight
 from operators.layers.weights.joint import JointDense, JointTT
@@ -39,6 +40,9 @@ def spectral_layout(operator: nnx.Module) -> dict[str, Layout]:
     """
     found = {}
     for path, module in nnx.iter_modules(operator):
+        if isinstance(module, AFNOMixer):  # [2, block, ..], the same numbers for all modes
+            names = (name for name in ("w1", "b1", "w2", "b2") if getattr(module, name) is not None)
+            found |= {"/".join(map(str, (*path, name))): Layout(0, {}, ()) for name in names}
         if not isinstance(module, SpectralWeight | JointWeight | AxisConv):
             continue
         arrays = nnx.to_flat_state(nnx.state(module, nnx.Param))

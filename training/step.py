@@ -69,6 +69,7 @@ def make_update(
     mesh: Mesh,
     *,
     encode: Callable[[Array], Array] = lambda x: x,
+    call: Callable[[Any, Array], Array] = lambda model, x: model(x),
     accumulate: int = 1,
     ema_decay: float | None = None,
     growing: Growing | None = None,
@@ -88,6 +89,7 @@ def make_update(
         optimizer: the optax transformation.
         mesh: mesh with the data axis; others spread the patches of the operator.
         encode: applied to the inputs first.
+        call: (model, encoded inputs) -> prediction, where that is not the model's own call.
         accumulate: micro-batches per step, computed one after the other.
         ema_decay: decay of the moving average of the parameters, or None; at step t no more than (1 + t) / (10 + t).
         growing: lets modes take part one after the other; None for all of them at once.
@@ -97,7 +99,7 @@ def make_update(
 
     def batch_terms(params, statistics, x, y):
         model = model_of(params) if statistics is None else model_of(params, statistics)
-        terms = objective.terms(lambda v: model(encode(v)), coarsen(x), coarsen(y))
+        terms = objective.terms(lambda v: call(model, encode(v)), coarsen(x), coarsen(y))
         terms = jax.tree.map(jnp.mean, terms)
         if statistics is None:
             return terms, None

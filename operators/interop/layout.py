@@ -85,11 +85,20 @@ def entries(operator: nnx.Module) -> dict[str, Entry]:
         found = dict(_of_uno(operator))
     else:
         raise ValueError(f"operator: got {type(operator).__name__}, wanted an FNO, a TFNO, a UNO or a SpectralConv")
+    return complete(operator, found, "neuraloperator")
+
+
+def complete(operator: nnx.Module, found: dict[str, Entry], library: str) -> dict[str, Entry]:
+    """The entries, if they are all parameters of the operator.
+
+    Raises:
+        ValueError: for a parameter that the library does not have.
+    """
     known = {id(entry.parameter) for entry in found.values()}
     unknown = [path for path, leaf in nnx.iter_graph(operator) if isinstance(leaf, nnx.Param) and id(leaf) not in known]
     if unknown:
         names = ", ".join(".".join(map(str, path)) for path in unknown)
-        raise ValueError(f"operator: got parameters without a counterpart in neuraloperator ({names}), wanted none")
+        raise ValueError(f"operator: got parameters without a counterpart in {library} ({names}), wanted none")
     return found
 
 

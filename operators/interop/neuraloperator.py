@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
+from .filling import fill
 from .layout import COUNT, Entry, as_arrays, as_complex, entries
 from .older import modernise
 
@@ -48,18 +48,7 @@ def load_neuraloperator(operator: nnx.Module, state_dict: Mapping[str, Any], *, 
     for name, entry in wanted.items():
         if entry.pair is not None and name in arrays and arrays[name].shape == (*entry.shape, 2):
             arrays[name] = as_complex(arrays[name])
-    problems = [line for name in [*wanted, *(arrays.keys() - wanted)] if (line := _problem(name, arrays, wanted))]
-    if problems:
-        raise ValueError(
-            f"state_dict: {len(problems)} of {len(wanted)} parameters do not fit, nothing is loaded:\n"
-            + "\n".join(problems)
-            + f"\n{_advice(arrays, wanted)}"
-        )
-    values = {
-        name: jnp.asarray(entry.to_ours(arrays[name]), dtype or entry.parameter.dtype) for name, entry in wanted.items()
-    }
-    for name, entry in wanted.items():
-        entry.parameter.set_value(values[name])
+    fill(wanted, arrays, lambda: _advice(arrays, wanted), dtype=dtype)
 
 
 def to_neuraloperator(operator: nnx.Module) -> dict[str, np.ndarray]:
@@ -82,17 +71,6 @@ def to_neuraloperator(operator: nnx.Module) -> dict[str, np.ndarray]:
     mean = "running_mean"
     counts = {name.removesuffix(mean) + COUNT: np.array(0) for name in theirs if name.endswith(mean)}
     return theirs | counts
-
-
-def _problem(name: str, arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Entry]) -> str | None:
-    """What is wrong with one parameter, or None."""
-    got = _kind(arrays[name].shape, np.iscomplexobj(arrays[name])) if name in arrays else "nothing"
-    want = _kind(wanted[name].shape, wanted[name].pair is not None) if name in wanted else "nothing"
-    return None if got == want else f"  {name}: got {got}, wanted {want}"
-
-
-def _kind(shape: tuple[int, ...], is_complex: bool) -> str:
-    return f"{'complex' if is_complex else 'real'} {list(shape)}"
 
 
 def _advice(arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Entry]) -> str:

@@ -20,6 +20,7 @@ class ChannelMLP(nnx.Module):
         hidden_channels: width of the hidden layer.
         non_linearity: sigma.
         weight_norm: of both linear layers, see `Linear`.
+        std: likewise.
         rngs: random streams.
     """
 
@@ -31,11 +32,13 @@ class ChannelMLP(nnx.Module):
         *,
         non_linearity: Callable = gelu,
         weight_norm: bool = False,
+        std: float | None = None,
         rngs: nnx.Rngs,
     ) -> None:
         self.non_linearity = non_linearity
         widths = (in_channels, whole("hidden_channels", hidden_channels), out_channels)
-        self.fcs = nnx.List([Linear(i, o, weight_norm=weight_norm, rngs=rngs) for i, o in itertools.pairwise(widths)])
+        of_layer = {"weight_norm": weight_norm, "std": std, "rngs": rngs}
+        self.fcs = nnx.List([Linear(i, o, **of_layer) for i, o in itertools.pairwise(widths)])
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
         first, second = self.fcs

@@ -4,6 +4,8 @@ from .airfoil import AirfoilFlow
 from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
+from .globe import GlobalVorticity
+from .gp_poisson import GPPoisson
 from .helmholtz import Helmholtz
 from .lossy_helmholtz import LossyHelmholtz
 from .ns_3d import NavierStokes3D
@@ -22,7 +24,9 @@ __all__ = [
     "BurgersFlow",
     "DarcyFlow",
     "FieldInfo",
+    "GPPoisson",
     "Generator",
+    "GlobalVorticity",
     "Helmholtz",
     "LossyHelmholtz",
     "NavierStokes3D",

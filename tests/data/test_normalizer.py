@@ -84,3 +84,14 @@ def test_whole_numbers_are_fields_too(dtype):
     floats = values.astype(np.float32)
     for change in (normalizer.encode, normalizer.decode):
         np.testing.assert_array_equal(change(values), change(floats))
+
+
+def test_one_unit_for_all_states_of_a_field(files):
+    samples = load(files[12, 10], {"temperature": [0, 1]}, {"temperature": [1]})
+    metadata = samples.metadata
+    one, two = (Normalizer.of_fields(metadata, {"temperature": times}) for times in ([1], [0, 1]))
+    # Over samples, points and both stored times; unbiased and biased deviations differ by 1 / (2 n).
+    np.testing.assert_allclose(one.mean, samples.x.mean(dtype=np.float64), rtol=1e-5)
+    np.testing.assert_allclose(one.std, samples.x.std(dtype=np.float64), rtol=1e-3)
+    np.testing.assert_array_equal(two.mean, np.repeat(one.mean, 2))
+    np.testing.assert_array_equal(two.std, np.repeat(one.std, 2))

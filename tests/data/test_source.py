@@ -26,6 +26,16 @@ def test_channels_in_the_order_of_the_map(files, stored):
     np.testing.assert_array_equal(samples.x[..., 1], stored[3:9, 0])
 
 
+def test_every_start_in_time_is_a_sample(files, stored):
+    same = {"temperature": [0]}
+    samples = load(files[12, 10], same, same, windows=True)
+    # Two times are stored, so a map from a time to itself fits twice; those of a trajectory follow each other.
+    assert len(samples) == 2 * len(stored)
+    np.testing.assert_array_equal(samples.x[..., 0], stored.reshape(-1, 12, 10))
+    np.testing.assert_array_equal(samples.x, samples.y)
+    assert len(load(files[12, 10], windows=True)) == len(stored)
+
+
 def test_take(files):
     samples = load(files[12, 10])
     some = samples.take([4, 2])

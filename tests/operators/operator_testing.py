@@ -26,7 +26,15 @@ def build(make: Callable[[], Module], *, seed: int = 0, scale: float = 0.4) -> M
         lambda leaf: jnp.asarray(scale * rng.normal(size=leaf.shape), leaf.dtype), nnx.state(module, nnx.Param)
     )
     nnx.update(module, state)
+    # Running statistics as before training; counted things, such as chosen modes, one after the other.
+    nnx.update(module, jax.tree.map(_statistic, nnx.state(module, nnx.BatchStat)))
     return module
+
+
+def _statistic(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+    if jnp.issubdtype(leaf.dtype, jnp.integer):
+        return jnp.arange(leaf.size, dtype=leaf.dtype).reshape(leaf.shape)
+    return jnp.ones(leaf.shape, leaf.dtype)
 
 
 def sample(*shape: int, seed: int = 0) -> jax.Array:

@@ -9,12 +9,16 @@ import pytest
 from flax import nnx
 from jaxtyping import config
 
-from operators import FFNO, FNO, MGTFNO, TFNO, UNO
+from operators import DPOT, FFNO, FNO, MGTFNO, TFNO, UNO, AFNONet, ModAFNO
 from operators.base import Operator
 from operators.layers.fno_block import FNOBlock
 from operators.layers.spectral_conv import SpectralConv
 
 PLAIN = {"n_modes": (4, 4), "in_channels": 1, "out_channels": 1, "hidden_channels": 4, "n_layers": 2}
+PATCHES = {
+    **{"in_channels": 1, "out_channels": 1, "grid": (8, 8), "patch_size": 1, "embed_dim": 8, "depth": 1},
+    "num_blocks": 2,
+}
 ARGUMENTS = {
     FNO: PLAIN,
     TFNO: PLAIN,
@@ -27,6 +31,9 @@ ARGUMENTS = {
         **{"in_channels": 1, "out_channels": 1},
         "trunk": functools.partial(FNO, (4, 4), hidden_channels=4, n_layers=1),
     },
+    AFNONet: PATCHES,
+    DPOT: PATCHES | {"n_steps": 1},
+    ModAFNO: PATCHES,
     FNOBlock: {"channels": 4, "n_modes": (4, 4), "activate": True, "non_linearity": jax.nn.relu},
     SpectralConv: {"in_channels": 4, "out_channels": 4, "n_modes": (4, 4)},
 }
@@ -36,6 +43,9 @@ WHOLE = {
     UNO: ("in_channels", "out_channels", "hidden_channels", "n_layers", "lifting_channels", "projection_channels"),
     FFNO: ("in_channels", "out_channels", "hidden_channels", "n_layers", "projection_channels"),
     MGTFNO: ("in_channels", "out_channels", "levels", "ndim"),
+    AFNONet: ("in_channels", "out_channels", "ndim", "embed_dim", "depth", "num_blocks", "hidden_size_factor"),
+    DPOT: ("in_channels", "out_channels", "ndim", "embed_dim", "depth", "num_blocks", "n_steps", "out_layer_dim"),
+    ModAFNO: ("in_channels", "out_channels", "ndim", "embed_dim", "depth", "num_blocks", "mod_dim"),
     SpectralConv: ("in_channels", "out_channels"),
 }
 FLAGS = {
@@ -52,6 +62,8 @@ FLAGS = {
     UNO: ("complex_data", "preactivation"),
     FFNO: ("share_weight", "weight_norm", "layer_norm", "remat"),
     MGTFNO: ("antialias", "global_coordinates"),
+    AFNONet: ("double_skip", "final_norm", "remat", "relative_threshold"),
+    ModAFNO: ("double_skip",),
     FNOBlock: ("activate",),
     SpectralConv: ("own_weight", "bias", "separable", "complex_data"),
 }
@@ -60,12 +72,17 @@ CHOICES = {
     TFNO: ("factorization", "implementation", "spectral_dtype"),
     UNO: ("positional_embedding", "domain_padding_mode", "horizontal_skip", "channel_mlp_skip", "compat"),
     FFNO: ("positional_embedding", "domain_padding_mode", "non_linearity"),
+    AFNONet: ("position", "norm", "mixer", "truncation", "non_linearity", "shrink", "bias", "inner_skip", "init"),
+    ModAFNO: ("scale_shift_mode", "truncation"),
 }
 NUMBERS = {
     FNO: ("lifting_channel_ratio", "projection_channel_ratio", "channel_mlp_expansion", "domain_padding"),
     TFNO: ("rank",),
     FFNO: ("factor", "gain", "domain_padding"),
     MGTFNO: ("padding_fraction",),
+    AFNONet: ("mlp_ratio", "hard_thresholding_fraction"),
+    DPOT: ("mlp_ratio",),
+    ModAFNO: ("mlp_ratio", "max_time"),
 }
 OTHERS = [
     (FNO, {"lifting_channel_ratio": 0}, "lifting_channel_ratio: got 0, wanted a ratio that leaves a channel of 4"),

@@ -1,10 +1,15 @@
 """Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
 
+from functools import partial
+
 from flax import nnx
 
+from benchmarks import token_mixers
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
+from benchmarks.token_mixers import MIXERS, cases, parameters, table
 from operators import FNO
+from operators.layers.afno_mixer import AFNOMixer
 from training.sharding import make_mesh
 
 
@@ -24,3 +29,16 @@ def test_a_compiled_step_of_any_operator():
 
     memory = compiled_step(make, (8,), 2, make_mesh(1)).memory_analysis()
     assert memory is not None and memory.argument_size_in_bytes > 0
+
+
+def test_token_mixers_have_about_as_many_parameters():
+    counts = {name: parameters(make) for name, (_, make) in MIXERS.items()}
+    assert counts["AFNO, 1 block"] == counts["attention"] == 66_048
+    assert max(counts.values()) < 1.02 * min(counts.values())
+    assert parameters(cases(16)["global filter"][1]) == 2 * 128 * 16 * 9
+
+
+def test_the_table_of_token_mixers(monkeypatch):
+    monkeypatch.setattr(token_mixers, "cases", lambda side: {"AFNO": (8, partial(AFNOMixer, 8, num_blocks=2))})
+    header, _, row = table((4, 8), rounds=1).splitlines()
+    assert "time ~ N^" in header and row.startswith(f"| AFNO | 8 | {4 * 8**2 // 2 + 4 * 8} |")

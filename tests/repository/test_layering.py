@@ -26,6 +26,7 @@ ROOMS = {
         "training/build.py",
         "training/convert.py",
         "training/evaluate.py",
+        "training/forecast.py",
         "data/generate.py",
         "data/verify.py",
         "train.py",

@@ -1,0 +1,1 @@
+"""Gaussian-process solvers of differential equations: kernels, structured algebra, problems, and two ways to solve."""

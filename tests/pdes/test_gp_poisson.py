@@ -1,0 +1,98 @@
+"""Poisson problems in batches, and the generator of them."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pdes.generators import GPPoisson
+from pdes.gp.axis import Axis
+from pdes.gp.poisson import PoissonFactors
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+def sine_series(n, samples=6, modes=12):
+    """Random solutions that vanish on the sides, amplitudes falling as 1 / (i^2 + j^2), and their sources."""
+    i, x = np.arange(1, modes + 1), np.linspace(0, 1, n)
+    squared = np.add.outer(i**2, i**2)
+    coefficients = np.random.default_rng(0).normal(size=(samples, modes, modes)) / squared
+    sines = np.sin(np.pi * np.outer(x, i))
+    fields = [sines @ (c * coefficients) @ sines.T for c in (np.ones_like(squared), np.pi**2 * squared)]
+    return map(jnp.asarray, fields)
+
+
+def relative(found, truth):
+    return float(jnp.max(jnp.linalg.norm((found - truth), axis=(1, 2)) / jnp.linalg.norm(truth, axis=(1, 2))))
+
+
+@pytest.mark.parametrize(("n", "bound"), [(65, 1e-3), pytest.param(129, 1.5e-4, marks=pytest.mark.slow)])
+def test_against_exact_sine_series(n, bound):
+    factors = PoissonFactors.of((Axis(0.0, 1.0, n),) * 2)
+    assert factors.solver.real
+    u, f = sine_series(n)
+    found = jax.jit(PoissonFactors.solve)(factors, f, jnp.zeros_like(f))
+    mean = float(jnp.mean(jnp.linalg.norm(found - u, axis=(1, 2)) / jnp.linalg.norm(u, axis=(1, 2))))
+    assert mean <= bound
+    # Pessimistic, but not without bounds: above the error wherever there is one, below a fifth of the solution.
+    deviation = factors.deviation(f, jnp.zeros_like(f))
+    assert float(jnp.mean(jnp.abs(found - u) <= 2 * deviation + 1e-12)) > 0.99
+    assert relative(found + deviation, found) < 0.2
+
+
+def test_a_batch_is_its_samples_and_rectangles_work():
+    axes = (Axis(0.0, 1.0, 21), Axis(0.0, 2.0, 31))
+    factors = PoissonFactors.of(axes)
+    x, y = (jnp.asarray(a) for a in np.meshgrid(*(axis.points for axis in axes), indexing="ij"))
+    u = jnp.stack([jnp.sin(3 * x + 1) * jnp.cos(2 * y), jnp.exp(x) * jnp.sin(y)])
+    f = jnp.stack([13 * u[0], 0 * u[1]])
+    sides = u.at[:, 1:-1, 1:-1].set(0)
+    found = factors.solve(f, sides)
+    assert relative(found, u) <= 3e-3
+    one_by_one = jnp.concatenate([factors.solve(f[i : i + 1], sides[i : i + 1]) for i in range(2)])
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-12, atol=1e-13)
+    middle = (u[0, 1:, 1:] + u[0, :-1, 1:] + u[0, 1:, :-1] + u[0, :-1, :-1]) / 4
+    residual = factors.residual(found[:1], 13 * middle[None])
+    assert float(jnp.sqrt(jnp.mean(residual**2))) <= 0.3 * float(jnp.sqrt(jnp.mean(f[0] ** 2)))
+    with pytest.raises(ValueError, match="take 65"):
+        PoissonFactors.of((Axis(0.0, 1.0, 128),) * 2)
+
+
+def test_the_generator():
+    generator = GPPoisson((17, 25), modes=4)
+    assert hash(generator) == hash(dataclasses.replace(generator))
+    keys = jax.random.split(jax.random.key(0), 3)
+    made = jax.jit(jax.vmap(generator))(keys)
+    assert set(made) == set(generator.fields)
+    assert all(field.shape == (3, 1, 17, 25) and bool(jnp.isfinite(field).all()) for field in made.values())
+    # The same functions on a finer grid, solved better: what is left between them is the error of the coarse one.
+    fine = jax.jit(jax.vmap(dataclasses.replace(generator, shape=(33, 49))))(keys)
+    cut = {name: jax.vmap(lambda u: generator.restrict(u, (17, 25)))(u) for name, u in fine.items()}
+    for name in ("source", "boundary"):
+        np.testing.assert_allclose(cut[name], made[name], atol=1e-10 * float(jnp.abs(made[name]).max()))
+    error = relative(made["solution"][:, 0], cut["solution"][:, 0])
+    assert 1e-6 < error <= 1e-2
+    assert float(jnp.abs(fine["residual"]).max()) < float(jnp.abs(made["residual"]).max())
+    assert bool(jnp.all(made["solution"][:, 0, 0] == made["boundary"][:, 0, 0]))
+    assert 0.05 < float(made["boundary"][:, 0, 0].std()) < 1
+    one = {name: field[0] for name, field in made.items()}
+    np.testing.assert_allclose(
+        generator.solve(one, generator.grid)["solution"], one["solution"], rtol=1e-12, atol=1e-13
+    )
+
+
+def test_what_the_generator_refuses_and_leaves_out():
+    assert set(GPPoisson((33, 33), modes=4, boundary=0.0).inputs) == {"source"}
+    generator = GPPoisson((65, 65))
+    assert generator.resolves((33, 17)) and not generator.resolves((32, 33))
+    assert generator.solver_shape((33, 129)) == (65, 129)
+    for arguments, message in (
+        ({"shape": (17, 17)}, "half the points"),
+        ({"length_scale": 0.0}, "length_scale: got 0.0"),
+        ({"boundary": -1.0}, "boundary: got -1.0"),
+        ({"shape": (65,)}, "shape: got"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            GPPoisson(**arguments)

@@ -1,0 +1,112 @@
+"""FourCastNet's recipe on a tiny globe: single steps, fine-tuning on two, forecasts with their scores."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from data.source import load
+from training.config import Run, register
+from training.forecast import Forecast, forecast, table
+from training.run import _fresh, run
+from training.sharding import make_mesh
+from training.skill import anomaly_correlation, latitude_weights, rmse
+from training.step import TrainState
+from training.trained import load_run, read_settings, restore_weights
+
+
+def start(place, name: str, *more: str) -> None:
+    overrides = [
+        "operator=afno_forecast", "operator.step.embed_dim=8", "operator.step.depth=1",
+        "operator.step.num_blocks=2", "operator.step.patch_size=2", "+operator.step.final_norm=true",
+        "pde=global_vorticity", "pde.shape=[8,12]", "pde.degree=5", "pde.peak=3.0", "pde.n_snapshots=4",
+        "+pde.steps_per_day=8", "data=global_vorticity",
+        "data.splits.train={samples: 8, seed: 0, resolutions: [[8, 12]]}",
+        "data.splits.valid=null", "data.splits.test={samples: 3, seed: 2, resolutions: [[8, 12]]}",
+        "data.inputs={vorticity: [0]}", "+data.windows=true", "data.normalize_inputs=field",
+        "data.normalize_targets=field", "loss=l2", "data.batch_size=4", "trainer.epochs=2", "plots=false",
+        "mesh.data=1",
+        "logger.console_every_seconds=1e9", f"data.root={place / 'datasets'}", f"output={place}", f"run_id={name}",
+    ]  # fmt: skip
+    register()
+    with initialize_config_module("configs", version_base="1.3"):
+        run(compose("train", overrides=[*overrides, *more]))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    place = tmp_path_factory.mktemp("forecast")
+    start(place, "one", "data.targets={vorticity: [1]}")
+    return place
+
+
+def states(place) -> np.ndarray:
+    path = next(path for path in (place / "datasets").rglob("*.h5") if load(path).metadata.split == "test")
+    return load(path, {"vorticity": [0, 1, 2, 3]}, {"vorticity": [0]}).x
+
+
+def test_every_state_is_a_start(trained):
+    result = json.loads((trained / "one" / "result.json").read_text())
+    # 8 trajectories of 4 states are 24 pairs, 6 steps of 4 samples.
+    assert result["steps"] == 2 * 6
+
+
+def test_scores_of_a_forecast(trained):
+    result = forecast(Forecast(run=str(trained / "one"), latitude_axis=0))
+    found, true = result["fields"]["vorticity"], states(trained)
+    assert result["times"] == [0.5, 1.0, 1.5] and len(found["acc"]) == 3
+    model = load_run(trained / "one")
+    second = jax.jit(lambda u: model(model(u)))(jnp.asarray(true[..., :1]))[..., 0]
+    weights = jnp.asarray(
+        np.repeat(latitude_weights((np.arange(8) + 0.5) * np.pi / 8)[:, None], 12, axis=1), jnp.float32
+    )
+    assert found["rmse"][1] == pytest.approx(float(rmse(second, true[..., 2], weights).mean()), rel=1e-4)
+    stays = float(rmse(true[..., 0], true[..., 3], weights).mean())
+    assert found["rmse_persistence"][2] == pytest.approx(stays, rel=1e-4)
+    # The climate is the mean of the training set.
+    train = next(p for p in (trained / "datasets").rglob("*.h5") if load(p).metadata.split == "train")
+    climate = load(train, {"vorticity": [0, 1, 2, 3]}, {"vorticity": [0]}).x.mean((0, -1))
+    acc = float(anomaly_correlation(second, true[..., 2], jnp.asarray(climate), weights).mean())
+    assert found["acc"][1] == pytest.approx(acc, abs=1e-4)
+    assert "| 1.5 |" in table(result)
+    assert list((trained / "one" / "evaluations").glob("forecast_test_*.json"))
+
+
+@pytest.mark.slow  # a whole run more
+def test_fine_tuning_begins_where_the_first_run_ended(trained):
+    two = ["data.targets={vorticity: [1, 2]}", "trainer.epochs=1", "optimizer.learning_rate=1e-9"]
+    start(trained, "two", *two, f"start_from={trained / 'one'}")
+    # Nothing was learnt at such a rate: it is the operator of the first run, in the same units.
+    u = jnp.asarray(states(trained)[..., :1])
+    first, second = load_run(trained / "one")(u), load_run(trained / "two")(u)
+    assert second.shape[-1] == 2
+    np.testing.assert_allclose(second[..., :1], first, atol=1e-4)
+    # Of a run of two steps too, the first state is what is fed back.
+    assert forecast(Forecast(run=str(trained / "two"), steps=2))["times"] == [0.5, 1.0]
+
+
+def test_parameters_to_begin_with(trained):
+    settings = Run(start_from=str(trained / "one"))
+    of_run = restore_weights(read_settings(trained / "one", ()), trained / "one", "latest", make_mesh(1)).params
+    zeros = jax.tree.map(jnp.zeros_like, of_run)
+    state = TrainState(jnp.int32(0), zeros, "moments", zeros)
+    found = _fresh(settings, lambda key: state, make_mesh(1), jax.random.key(0))
+    for params in (found.params, found.ema):
+        jax.tree.map(np.testing.assert_array_equal, params, of_run)
+    assert found.opt_state == "moments"
+    other = TrainState(jnp.int32(0), {"weight": jnp.zeros(3)}, None, None)
+    with pytest.raises(ValueError, match=r"start_from: got .* take the operator of that run"):
+        _fresh(settings, lambda key: other, make_mesh(1), jax.random.key(0))
+
+
+def test_what_cannot_be_forecast(trained):
+    with pytest.raises(ValueError, match="steps: got 9 from state 0 of 4, wanted 1 to 3"):
+        forecast(Forecast(run=str(trained / "one"), steps=9))
+    with pytest.raises(ValueError, match="split: got 'other'"):
+        forecast(Forecast(run=str(trained / "one"), split="other"))
+    for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}):
+        with pytest.raises(ValueError, match=f"{next(iter(settings))}: got"):
+            Forecast(run="x", **settings)
