@@ -159,6 +159,11 @@ class Refiner:
             correction = sources.correction(course.best, size)
         return self._refined(prediction + self.fields(correction, prediction.shape), course)
 
+    def estimate_one(self, trajectory: Float[Array, "..."], history: Float[Array, "..."]) -> Float[Array, ""]:
+        """`estimate` of one sample, not compiled."""
+        window, past = self.states(trajectory), self.states(history)
+        return self.estimator(window, past) / self.estimator.scale(window, past)
+
     def states(self, snapshots: Float[Array, "..."]) -> Complex[Array, "t ..."]:
         """Fields [*space, c] of one sample -> states of the equation, [t, *k] or [t, field, *k]."""
         equation = self.residual.equation
@@ -190,11 +195,7 @@ class Refiner:
 
     @functools.cached_property
     def _estimated(self) -> Callable[[Array, Array], Array]:
-        def one(trajectory: Array, history: Array) -> Array:
-            window, past = self.states(trajectory), self.states(history)
-            return self.estimator(window, past) / self.estimator.scale(window, past)
-
-        return jax.jit(jax.vmap(one))
+        return jax.jit(jax.vmap(self.estimate_one))
 
     def _check(self, prediction: Array, history: Array) -> None:
         equation = self.residual.equation

@@ -54,7 +54,7 @@ def _line(equation, start: np.ndarray, interval: float, warm: float = 0.1) -> np
 
 
 def wrong(truth: np.ndarray, grid: Grid, level: float) -> np.ndarray:
-    """Outputs [b, *space, t] with an error that grows from zero, is smooth in time, and relatively larger in small scales.
+    """Outputs [b, *space, t] with an error that grows from zero, is smooth in time, and larger in small scales.
 
     Per mode as large as the truth times min(1, |m| / 6), with random phases; `level` relative to the whole window.
     """

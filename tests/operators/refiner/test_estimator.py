@@ -34,7 +34,7 @@ def test_one_mode_in_space_and_time(x64, s):
 
 
 def test_heat_operator_identity(x64):
-    """int |e_t|_-1^2 + nu^2 |e|_1^2 + nu |e(T)|^2 - nu |e(0)|^2 = int |e_t - nu Lap e|_-1^2, to 24 Gauss points' round-off."""
+    """int |e_t|_-1^2 + nu^2 |e|_1^2 + nu |e(T)|^2 - nu |e(0)|^2 = int |e_t - nu Lap e|_-1^2, with 24 Gauss points."""
     grid, nu = Grid((16, 16), (BOX,)), 0.3
     nodes, weights = np.polynomial.legendre.leggauss(24)
     times = np.concatenate([0.5 + 0.5 * nodes, [0, 1]])[:, None, None]
@@ -107,7 +107,7 @@ def test_velocity_form(x64):
 
 
 def test_only_the_published_residual_takes_noise_for_a_solution(x64):
-    """Snapshots that have nothing to do with each other: both residuals are of the size of w_t, the solver step's is round-off.
+    """Snapshots that have nothing to do with each other: both residuals are of the size of w_t, the solver step's not.
 
     Its 2 delta = 2e-6 divides round-off of 1e-16 times the states: some 1e-10 of w_t.
     """
@@ -132,7 +132,7 @@ def test_only_the_published_residual_takes_noise_for_a_solution(x64):
 
 def test_what_is_refused():
     complex_fields = Schroedinger(Grid((16,), (BOX,)), 1.0)
-    with pytest.raises(ValueError, match="equation: got Schroedinger with states of shape .*wanted half spectra"):
+    with pytest.raises(ValueError, match=r"equation: got Schroedinger with states of shape .*wanted half spectra"):
         Differences(complex_fields, 0.1)
     flow = NavierStokes(Grid((16, 16), (BOX,)), 1e-3)
     with pytest.raises(ValueError, match="order: got 7"):

@@ -13,7 +13,7 @@ def test_textbook_weights():
     np.testing.assert_allclose(fornberg_weights([-1, 0, 1], 0, 2), [1, -2, 1], atol=1e-15)
     np.testing.assert_allclose(fornberg_weights([0, 1, 2, 3], 0), [-11 / 6, 3, -3 / 2, 1 / 3], atol=1e-14)
     np.testing.assert_allclose(60 * fornberg_weights(range(-3, 4), 0), [-1, 9, -45, 0, 45, -9, 1], atol=1e-12)
-    with pytest.raises(ValueError, match="nodes: got .*, wanted at least 2 distinct positions"):
+    with pytest.raises(ValueError, match=r"nodes: got .*, wanted at least 2 distinct positions"):
         fornberg_weights([0.0, 0.0], 0)
 
 
@@ -32,14 +32,14 @@ def test_the_time_derivative_is_exact_for_polynomials_of_its_order_and_no_furthe
 def test_what_is_refused():
     with pytest.raises(ValueError, match="order: got 5, wanted 2, 4, 6 or 8"):
         time_derivative(3, 10, 0.1, 5)
-    with pytest.raises(ValueError, match="snapshots: got 2 before and 4 outputs.*7 in all for differences of order 6"):
+    with pytest.raises(ValueError, match=r"snapshots: got 2 before and 4 outputs.*7 in all for differences of order 6"):
         time_derivative(2, 4, 0.1, 6)
 
 
 @pytest.mark.slow
 def test_floor_of_the_differences_on_decaying_turbulence(x64):
-    """Relative error of w_t at intervals of 0.055, viscosity 1e-3: 5.1e-2, 7.9e-3, 1.9e-3, 5.5e-4, each within a flow's own
-    factor of two, for it depends on the sample."""
+    """Relative error of w_t at intervals of 0.055, viscosity 1e-3: 5.1e-2, 7.9e-3, 1.9e-3, 5.5e-4, within a factor
+    of two, for it depends on the sample."""
     equation, fields = turbulence(64, 1e-3, 3)
     states = jax.vmap(jax.vmap(equation.to_spectral, -1))(fields)
     rates = np.asarray(jax.vmap(jax.vmap(equation.rhs))(states))[:, 10:]

@@ -21,7 +21,7 @@ def small(level=0.4):
 
 @pytest.mark.parametrize(("name", "gain"), [("differences", 60), ("shooting", 300)])
 def test_the_task(x64, name, gain):
-    """200 Adam steps from 40 % error: 60 times less by differences of order 6, 300 times by shooting. At full size below."""
+    """200 Adam steps from 40 % error: 60 times less by differences of order 6, 300 times by shooting."""
     equation, prediction, history, truth = small()
     residual = Differences(equation, INTERVAL) if name == "differences" else Shooting(equation, INTERVAL, etdrk4, 1)
     refined = Refiner(residual)(prediction, history)
@@ -191,7 +191,7 @@ def test_the_task_at_full_size(x64, precision):
 
 @pytest.mark.slow
 def test_newton_at_full_size(x64):
-    """A resolved flow, viscosity 5e-3: 0.10 -> <= 5e-3 -> <= 5e-6 -> <= 5e-7 of the truth itself, shooting in five steps."""
+    """A resolved flow, viscosity 5e-3: 0.10 -> <= 5e-3 -> <= 5e-6 -> <= 5e-7 of the truth itself."""
     equation, fields = turbulence(64, 5e-3, 2)
     history, truth = fields[..., :10], fields[..., 10:]
     prediction = wrong(truth, equation.grid, 0.1)
