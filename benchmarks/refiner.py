@@ -7,7 +7,7 @@ Decaying turbulence, snapshots 0.055 apart, the solution by ETDRK4 at 16 steps p
 take 1, 2, 4 and 8 steps per snapshot; the base prediction is the truth with a smooth error of the given level that
 grows in time, or what trained runs predict (their inputs and outputs must be the snapshots). Every candidate is one
 compiled program over the batch, timed in turns; times are medians in ms per sample, and only their ratios carry over.
-"evals" are evaluations of the right-hand side one after another: what a machine with enough processors would wait for, a
+"evals" are evaluations of the right-hand side in sequence: what a machine with enough processors would wait for, a
 gradient counted as two.
 """
 

@@ -34,7 +34,7 @@ class Differences:
     """
 
     equation: Flow
-    interval: float
+    interval: float | int
     difference_order: int = 6
 
     @property

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from spectral.norms import inner_product
 from .flow import Flow
 
 
+@runtime_checkable
 class Residual(Protocol):
     """(outputs [t, *k], history [h, *k]) -> residual [t, *k], unit of the state / time."""
 
@@ -22,7 +23,7 @@ class Residual(Protocol):
     def equation(self) -> Flow: ...
 
     @property
-    def interval(self) -> float: ...
+    def interval(self) -> float | int: ...
 
     @property
     def order(self) -> float: ...
@@ -91,8 +92,8 @@ class Estimator:
     """
 
     residual: Residual
-    order: float | None = None
-    alpha: float | None = None
+    order: float | int | None = None
+    alpha: float | int | None = None
     axis: str | None = None
 
     def __call__(self, window: Complex[Array, "t ..."], history: Complex[Array, "h ..."]) -> Float[Array, ""]:

@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 
-def fornberg_weights(nodes: Sequence[float] | np.ndarray, x: float, derivative: int = 1) -> Float[np.ndarray, "n"]:
+def fornberg_weights(
+    nodes: Sequence[float | int] | np.ndarray, x: float | int, derivative: int = 1
+) -> Float[np.ndarray, "n"]:
     """Weights w of the derivative at x of the polynomial through all nodes, u^(d)(x) = sum_j w_j u(x_j).
 
     Args:
@@ -47,7 +49,7 @@ def fornberg_weights(nodes: Sequence[float] | np.ndarray, x: float, derivative: 
     return weights[:, derivative]
 
 
-def time_derivative(n_history: int, n_outputs: int, interval: float, order: int) -> Float[np.ndarray, "t all"]:
+def time_derivative(n_history: int, n_outputs: int, interval: float | int, order: int) -> Float[np.ndarray, "t all"]:
     """Matrix of d/dt at every output of a trajectory, from the snapshots before them and the outputs.
 
     Each row takes the order + 1 snapshots around its own: as many before as after, and one-sided where the trajectory

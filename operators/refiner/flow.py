@@ -1,7 +1,7 @@
 """What the refiner asks of an equation and of a time stepper; it imports neither."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from spectral.grid import Grid
 Stepper = Callable[[Any, float], Callable[[jax.Array], jax.Array]]
 
 
+@runtime_checkable
 class Flow(Protocol):
     """d u_hat / dt = linear * u_hat + nonlinear(u_hat) for real fields on a periodic box, as `pdes.equations` has it.
 
@@ -49,7 +50,7 @@ def check_flow(equation: Flow) -> None:
         )
 
 
-def check_interval(interval: float) -> None:
+def check_interval(interval: float | int) -> None:
     if not interval > 0:
         raise ValueError(f"interval: got {interval}, wanted a positive time between snapshots")
 

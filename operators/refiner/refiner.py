@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from spectral.filters import resize
@@ -18,7 +19,8 @@ from .shooting import Shooting
 from .sources import Sources
 from .stopping import Descent, Stopping
 
-Fields = Float[Array, "b ..."]
+# [b, *space, c]; NumPy on the way in.
+Fields = Float[Array | np.ndarray, "b ..."]
 
 
 class Refined(NamedTuple):
@@ -77,7 +79,7 @@ class Refiner:
     residual: Residual
     optimizer: Adam | LBFGS | Newton = dataclasses.field(default_factory=Adam)
     stopping: Stopping = dataclasses.field(default_factory=Stopping)
-    order: float | None = None
+    order: float | int | None = None
     axis: str | None = None
 
     def __post_init__(self) -> None:
@@ -197,7 +199,7 @@ class Refiner:
     def _estimated(self) -> Callable[[Array, Array], Array]:
         return jax.jit(jax.vmap(self.estimate_one))
 
-    def _check(self, prediction: Array, history: Array) -> None:
+    def _check(self, prediction: Fields, history: Fields) -> None:
         equation = self.residual.equation
         ndim, names = equation.grid.ndim, len(equation.fields)
         fits = prediction.ndim == history.ndim == ndim + 2 and prediction.shape[:-1] == history.shape[:-1]

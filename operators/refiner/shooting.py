@@ -32,7 +32,7 @@ class Shooting:
     """
 
     equation: Flow
-    interval: float
+    interval: float | int
     stepper: Stepper
     substeps: int = 2
     axis: str | None = None

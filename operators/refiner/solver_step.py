@@ -27,7 +27,7 @@ class SolverStep:
     """
 
     equation: Flow
-    interval: float
+    interval: float | int
     stepper: Stepper
     delta: float = 1e-6
 

@@ -31,7 +31,7 @@ class Sources:
     """
 
     equation: Flow
-    interval: float
+    interval: float | int
     axis: str | None = None
 
     def scale(self, residual: Complex[Array, "t ..."]) -> Float[Array, "..."]:
@@ -49,7 +49,7 @@ class Sources:
 
     def correction(self, p: Float[Array, "t *k 2"], scale: Float[Array, "..."]) -> Complex[Array, "t *k"]:
         """c of the pairs p: the spectra of real fields."""
-        added = made_real(jax.lax.complex(p[..., 0], p[..., 1]) * scale, self.equation.grid)
+        added = made_real(jax.lax.complex(p[..., 0], p[..., 1]) * scale[None], self.equation.grid)
         carry = jnp.zeros_like(added[0])
         if self.axis is not None:
             carry = self._from_the_left(added)

@@ -38,8 +38,8 @@ class Stopping:
         patience: steps in which it has to; 0 takes all steps.
     """
 
-    floor: float = 0.0
-    fall: float = 0.01
+    floor: float | int = 0.0
+    fall: float | int = 0.01
     patience: int = 20
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ def test_heat_operator_identity(x64):
     e = np.sin(times) * np.cos(x + 2 * y) + np.exp(-times) * np.sin(3 * x)
     e_t = np.cos(times) * np.cos(x + 2 * y) - np.exp(-times) * np.sin(3 * x)
     e_hat, e_t_hat = (rfftn(jnp.asarray(v), (1, 2)) for v in (e, e_t))
-    r_hat = e_t_hat + nu * grid.wavenumber_squared * e_hat
+    r_hat = e_t_hat + nu * grid.wavenumber_squared[None] * e_hat
 
     def square(v, s):
         return float(bochner_norm(v[:24], grid, s, 0.5 * weights, alpha=0)) ** 2
@@ -54,7 +54,7 @@ def test_heat_operator_identity(x64):
     steady = rfftn(jnp.asarray(e[0]), (0, 1))[None]
     sizes = [
         bochner_norm(v, grid, s, np.ones(1), alpha=0)
-        for v, s in ((steady, 1), (-nu * grid.wavenumber_squared * steady, -1))
+        for v, s in ((steady, 1), (-nu * grid.wavenumber_squared[None] * steady, -1))
     ]
     assert nu * float(sizes[0]) == pytest.approx(float(sizes[1]), rel=1e-14)
 

@@ -12,7 +12,7 @@ def test_textbook_weights():
     np.testing.assert_allclose(fornberg_weights([-1, 0, 1], 0), [-0.5, 0, 0.5], atol=1e-15)
     np.testing.assert_allclose(fornberg_weights([-1, 0, 1], 0, 2), [1, -2, 1], atol=1e-15)
     np.testing.assert_allclose(fornberg_weights([0, 1, 2, 3], 0), [-11 / 6, 3, -3 / 2, 1 / 3], atol=1e-14)
-    np.testing.assert_allclose(60 * fornberg_weights(range(-3, 4), 0), [-1, 9, -45, 0, 45, -9, 1], atol=1e-12)
+    np.testing.assert_allclose(60 * fornberg_weights(np.arange(-3, 4), 0), [-1, 9, -45, 0, 45, -9, 1], atol=1e-12)
     with pytest.raises(ValueError, match=r"nodes: got .*, wanted at least 2 distinct positions"):
         fornberg_weights([0.0, 0.0], 0)
 
