@@ -89,7 +89,7 @@ def interval(errors: np.ndarray, estimates: np.ndarray) -> tuple[float, float]:
     low, high = math.floor((count + 1) * tail + 1e-9), math.ceil((count + 1) * (1 - tail) - 1e-9)
     if low < 1:
         raise ValueError(
-            f"estimate: got {count} validation samples, wanted at least {math.ceil(1 / tail) - 1} for an interval that "
+            f"estimate: got {count} validation samples, wanted at least {math.ceil(1 / tail - 1e-9) - 1} for an interval that "
             f"holds {LEVEL:.0%}"
         )
     ratios = np.sort(errors / estimates)

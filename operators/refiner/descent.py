@@ -39,7 +39,7 @@ class Adam:
         _check(self.steps)
 
     def transformation(self) -> optax.GradientTransformation:
-        schedule = optax.cosine_decay_schedule(self.learning_rate, self.steps)
+        schedule = optax.cosine_decay_schedule(self.learning_rate, max(self.steps, 1))
         return optax.adam(schedule, b1=self.b1, b2=self.b2)
 
 

@@ -1,5 +1,6 @@
 """`training.evaluate estimate=true`: what the equation says of predictions, what that is worth, and what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -15,7 +16,7 @@ from training.run import run
 
 def trained(place, *more: str):
     overrides = [
-        "operator.hidden_channels=8", "operator.n_layers=2", "trainer.epochs=2", "optimizer.learning_rate=1e-2",
+        "operator.hidden_channels=8", "operator.n_layers=2", "trainer.epochs=1", "optimizer.learning_rate=1e-2",
         "mesh.data=1", "plots=false", f"data.root={place / 'datasets'}", f"output={place}", "run_id=trained",
         "logger.console_every_seconds=1e9", *more,
     ]  # fmt: skip
@@ -91,12 +92,19 @@ def test_a_conformal_interval_covers_what_it_says():
         interval(np.ones(18), np.ones(18))
 
 
-def test_data_without_an_equation(tmp_path):
-    folder = trained(tmp_path, "pde=synthetic", "data=synthetic", "operator.n_modes=[6,6]", "trainer.epochs=1")
-    with pytest.raises(
-        ValueError, match=r"estimate: got data of 'synthetic', which names no flow.*wanted a trajectory"
-    ):
-        measure(folder)
+def test_data_without_an_equation(chaos):
+    samples = load(next((chaos.parent / "datasets").rglob("test_*.h5")))
+
+    def of(generator: dict):
+        return dataclasses.replace(samples, metadata=dataclasses.replace(samples.metadata, generator=generator))
+
+    with pytest.raises(ValueError, match=r"estimate: got a file of .* that names no generator, wanted a trajectory"):
+        estimate_of(of({}))
+    with pytest.raises(ValueError, match=r"estimate: got data of 'darcy', which names no flow on a periodic box"):
+        estimate_of(of({"_target_": "pdes.generators.DarcyFlow"}))
+    with pytest.raises(ValueError, match=r"estimate: got a map from \['u'\] to \['u'\] of states \['velocity'\]"):
+        burgers = {"equation": "Burgers", "coefficients": {"viscosity": 0.1}}
+        estimate_of(of({"_target_": "pdes.generators.RandomStart", **burgers}))
 
 
 def test_maps_that_are_no_trajectory(chaos):

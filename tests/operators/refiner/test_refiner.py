@@ -43,10 +43,10 @@ def test_newton(x64):
         0,
         -1,
     )
-    found = []
-    for steps in (1, 2, 3, 5):
-        refined = Refiner(residual, Newton(steps), Stopping(patience=0))(prediction, history)
-        found.append(float(errors(refined.trajectory, np.asarray(serial)[None])[0]))
+    newton, found = Refiner(residual, Newton(1), Stopping(patience=0)), []
+    for _ in range(4):
+        prediction = newton(prediction, history).trajectory
+        found.append(float(errors(prediction, np.asarray(serial)[None])[0]))
     print("newton", found, "solver", errors(serial[None], truth))
     assert found[0] <= 5e-3 and found[1] <= 5e-6 and found[2] <= 5e-7
     assert found[3] < 1e-12
@@ -83,9 +83,9 @@ def test_what_the_residual_accepts_stays(x64):
     held = Refiner(Differences(equation, INTERVAL), stopping=stopping)(truth, history)
     np.testing.assert_array_equal(held.trajectory, truth)
     assert REASONS[int(held.reason[0])] == "floor reached"
-    # The way there ends at the floor, before all steps are taken.
-    refined = Refiner(Differences(equation, INTERVAL), stopping=stopping)(prediction, history)
-    assert refined.steps[0] < 200 and refined.after[0] <= floor and errors(refined.trajectory, truth)[0] < 0.02
+    # The way there ends at a floor, before all steps are taken.
+    refined = Refiner(Differences(equation, INTERVAL), stopping=Stopping(floor=0.02))(prediction, history)
+    assert refined.steps[0] < 200 and refined.after[0] <= 0.02 and errors(refined.trajectory, truth)[0] < 0.05
     assert np.isnan(np.asarray(refined.history[0])[int(refined.steps[0]) + 1 :]).all()
 
 
@@ -97,27 +97,27 @@ def test_lbfgs_never_rises_and_the_estimate_follows_the_error(x64):
     assert errors(refined.trajectory, truth)[0] < 0.7 * errors(prediction, truth)[0]
 
 
-@pytest.mark.parametrize("case", [burgers, kuramoto_sivashinsky])
-def test_other_equations(x64, case):
-    """Fronts, and chaos with modes that grow: the same refiner, both residuals, on one axis."""
+@pytest.mark.parametrize(("case", "name"), [(burgers, "differences"), (kuramoto_sivashinsky, "shooting")])
+def test_other_equations(x64, case, name):
+    """Fronts, and chaos with modes that grow, on one axis: the same refiner."""
     equation, interval, fields = case()
     history, truth = fields[..., :4], fields[..., 4:]
     prediction = wrong(truth, equation.grid, 0.3)
-    for residual, gain in ((Differences(equation, interval), 20), (Shooting(equation, interval, etdrk4, 4), 100)):
-        refined = Refiner(residual)(prediction, history)
-        error = errors(refined.trajectory, truth)
-        print(case.__name__, type(residual).__name__, errors(prediction, truth) / error)
-        assert gain * error[0] < errors(prediction, truth)[0]
+    residual = Differences(equation, interval) if name == "differences" else Shooting(equation, interval, etdrk4, 4)
+    refined = Refiner(residual)(prediction, history)
+    gain = errors(prediction, truth) / errors(refined.trajectory, truth)
+    print(case.__name__, name, gain)
+    assert gain[0] > 100
 
 
 def test_an_output_map(x64):
     """Parameters of a layer on frozen features, one set per sample: here time polynomials on the last input."""
     equation, interval, fields = burgers()
     history, truth = np.concatenate([fields] * 2)[..., :4], fields[..., 4:]
-    time = (np.arange(10) + 1) / 10
+    powers = ((np.arange(10) + 1) / 10)[None] ** np.arange(1, 7)[:, None]
 
     def output(coefficients, last):
-        return last[:, None] + jnp.sum(coefficients[:, :, None] * time ** jnp.arange(1, 7)[:, None], axis=1)
+        return last[:, None] + jnp.sum(coefficients[:, :, None] * powers, axis=1)
 
     refiner = Refiner(Differences(equation, interval), Adam(200, 0.03))
     refined = refiner.refine_output(output, jnp.zeros((64, 6)), jnp.asarray(history[..., -1]), jnp.asarray(history))
@@ -135,7 +135,7 @@ def test_spread_over_devices_in_time(x64):
     """The same numbers with one output per device, and a single neighbour exchange in the residual."""
     equation, interval, fields = burgers()
     history, prediction = fields[..., :4], wrong(fields[..., 4:], equation.grid, 0.3)[..., :8]
-    refiner = Refiner(Shooting(equation, interval, cn_rk4, 1), Adam(30), Stopping(patience=0))
+    refiner = Refiner(Shooting(equation, interval, cn_rk4, 1), Adam(5), Stopping(patience=0))
     mesh = jax.make_mesh((8,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))
     spread = jax.jit(time_parallel(refiner, mesh))
     together, apart = refiner(prediction, history), spread(prediction, history)
