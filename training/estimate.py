@@ -88,9 +88,9 @@ def interval(errors: np.ndarray, estimates: np.ndarray) -> tuple[float, float]:
     # Round-off must not move a rank.
     low, high = math.floor((count + 1) * tail + 1e-9), math.ceil((count + 1) * (1 - tail) - 1e-9)
     if low < 1:
+        enough = math.ceil(1 / tail - 1e-9) - 1
         raise ValueError(
-            f"estimate: got {count} validation samples, wanted at least {math.ceil(1 / tail - 1e-9) - 1} for an interval that "
-            f"holds {LEVEL:.0%}"
+            f"estimate: got {count} validation samples, wanted at least {enough} for an interval that holds {LEVEL:.0%}"
         )
     ratios = np.sort(errors / estimates)
     return float(ratios[low - 1]), float(ratios[high - 1])
