@@ -15,8 +15,8 @@ class Differences:
     """R_m = sum_j D_mj u_j - F(u_m) at every output, over history and outputs, F the right-hand side of the equation.
 
     One evaluation of F per output, all at once: the cheapest residual. It vanishes not on the solution but on what the
-    differences take for it: on decaying turbulence (viscosity 1e-3) at intervals of 0.055, 1.6 % of u_t for order 4,
-    0.4 % for order 6.
+    differences take for it: on decaying turbulence (viscosity 1e-3) at intervals of 0.055, 1 % of u_t for order 4,
+    0.3 % for order 6.
 
     Args:
         equation: of real fields.
