@@ -67,8 +67,8 @@ class Refiner:
         ValueError: for Newton with another residual than `Shooting`; at the call, for shapes that do not fit together.
 
     Accuracy:
-        On decaying turbulence with 40 % error, 200 steps of Adam leave 0.3 % (differences of order 6), 0.1 % (shooting in
-        one step of CN-RK4) and 0.02 % (in two), in float32 as in float64.
+        On decaying turbulence with 40 % error, 200 steps of Adam leave 0.3 % (differences of order 6), 0.1 % (shooting
+        in one step of CN-RK4) and 0.02 % (in two), in float32 as in float64.
 
     Source:
         Cao et al. 2025 (arXiv 2405.17211): an operator's output refined in a dual norm of the residual. Their residual,

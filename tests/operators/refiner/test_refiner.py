@@ -75,16 +75,13 @@ def test_no_steps_return_the_prediction(x64):
 
 
 def test_what_the_residual_accepts_stays(x64):
-    """The solver's own trajectory is below the floor at once; differences move the truth by no more than they err."""
+    """What is below the floor is returned as it is."""
     equation, prediction, history, truth = small()
-    floor = float(Refiner(Differences(equation, INTERVAL)).estimate(truth, history)[0])
-    assert floor < 0.02
-    stopping = Stopping(floor=floor)
-    held = Refiner(Differences(equation, INTERVAL), stopping=stopping)(truth, history)
+    refiner = Refiner(Differences(equation, INTERVAL), stopping=Stopping(floor=0.02))
+    held, refined = refiner(truth, history), refiner(prediction, history)
+    assert held.before[0] < 0.02 and REASONS[int(held.reason[0])] == "floor reached"
     np.testing.assert_array_equal(held.trajectory, truth)
-    assert REASONS[int(held.reason[0])] == "floor reached"
-    # The way there ends at a floor, before all steps are taken.
-    refined = Refiner(Differences(equation, INTERVAL), stopping=Stopping(floor=0.02))(prediction, history)
+    # The way there ends at the floor, before all steps are taken.
     assert refined.steps[0] < 200 and refined.after[0] <= 0.02 and errors(refined.trajectory, truth)[0] < 0.05
     assert np.isnan(np.asarray(refined.history[0])[int(refined.steps[0]) + 1 :]).all()
 
@@ -117,7 +114,7 @@ def test_an_output_map(x64):
     powers = ((np.arange(10) + 1) / 10)[None] ** np.arange(1, 7)[:, None]
 
     def output(coefficients, last):
-        return last[:, None] + jnp.sum(coefficients[:, :, None] * powers, axis=1)
+        return last[:, None] + jnp.sum(coefficients[:, :, None] * powers[None], axis=1)
 
     refiner = Refiner(Differences(equation, interval), Adam(200, 0.03))
     refined = refiner.refine_output(output, jnp.zeros((64, 6)), jnp.asarray(history[..., -1]), jnp.asarray(history))
@@ -130,26 +127,41 @@ def test_an_output_map(x64):
         newton.refine_output(output, jnp.zeros((64, 6)), jnp.zeros((2, 64)), jnp.asarray(history))
 
 
+def time_mesh():
+    return jax.make_mesh((8,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))
+
+
 @pytest.mark.timeout(120)
-def test_spread_over_devices_in_time(x64):
-    """The same numbers with one output per device, and a single neighbour exchange in the residual."""
+def test_a_residual_over_devices_exchanges_one_state(x64):
+    """One output per device, one collective-permute, the same numbers."""
+    equation, interval, fields = burgers()
+    states = jax.vmap(equation.to_spectral)(jnp.asarray(fields[0].T))
+    history, window = states[:4], states[4:12]
+    over_time = jax.sharding.PartitionSpec("time")
+    spread = jax.shard_map(
+        Shooting(equation, interval, cn_rk4, 1, axis="time"),
+        mesh=time_mesh(), in_specs=(over_time, jax.sharding.PartitionSpec()), out_specs=over_time,
+    )  # fmt: skip
+    program = jax.jit(spread).lower(window, history).compile()
+    text = program.as_text()
+    assert text.count(" collective-permute(") + text.count(" collective-permute-start(") == 1
+    assert not any(f" {name}" in text for name in ("all-gather(", "all-reduce(", "all-to-all("))
+    np.testing.assert_allclose(
+        program(window, history), Shooting(equation, interval, cn_rk4, 1)(window, history), atol=1e-12
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_refinement_over_devices_is_that_of_one(x64):
     equation, interval, fields = burgers()
     history, prediction = fields[..., :4], wrong(fields[..., 4:], equation.grid, 0.3)[..., :8]
-    refiner = Refiner(Shooting(equation, interval, cn_rk4, 1), Adam(5), Stopping(patience=0))
-    mesh = jax.make_mesh((8,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))
-    spread = jax.jit(time_parallel(refiner, mesh))
+    refiner = Refiner(Shooting(equation, interval, cn_rk4, 1), Adam(30), Stopping(patience=0))
+    spread = jax.jit(time_parallel(refiner, time_mesh()))
     together, apart = refiner(prediction, history), spread(prediction, history)
     # Sums in another order.
     np.testing.assert_allclose(apart.trajectory, together.trajectory, atol=1e-9)
     np.testing.assert_allclose(apart.history, together.history, rtol=1e-8)
-
-    parallel = Shooting(equation, interval, cn_rk4, 1, axis="time")
-    rows = jax.sharding.PartitionSpec("time")
-    alone = jax.jit(jax.shard_map(parallel, mesh=mesh, in_specs=(rows, jax.sharding.PartitionSpec()), out_specs=rows))
-    states = jax.vmap(equation.to_spectral)(jnp.asarray(prediction[0].T))
-    text = alone.lower(states, states[:1]).compile().as_text()
-    assert text.count(" collective-permute(") + text.count(" collective-permute-start(") == 1
-    assert not any(f" {name}" in text for name in ("all-gather(", "all-reduce(", "all-to-all("))
 
 
 def test_what_is_refused(x64):
@@ -166,7 +178,7 @@ def test_what_is_refused(x64):
     with pytest.raises(ValueError, match="steps: got -1"):
         Adam(-1)
     with pytest.raises(ValueError, match="residual: got Differences, wanted Shooting"):
-        time_parallel(Refiner(residual), jax.make_mesh((8,), ("time",), axis_types=(jax.sharding.AxisType.Auto,)))
+        time_parallel(Refiner(residual), time_mesh())
     with pytest.raises(ValueError, match="optimizer: got LBFGS over mesh axis 'time', wanted Adam"):
         Refiner(Shooting(equation, INTERVAL, cn_rk4), LBFGS(), axis="time")
 
