@@ -31,7 +31,8 @@ def chaos(tmp_path_factory):
     """An operator of the Kuramoto-Sivashinsky equation that has hardly learnt."""
     return trained(
         tmp_path_factory.mktemp("estimate"),
-        "operator=fno", "pde=kuramoto_sivashinsky", "data=kuramoto_sivashinsky", "pde.shape=[48]", "pde.length=22.0", "pde.warmup=5.0",
+        "operator=fno", "pde=kuramoto_sivashinsky",
+        "data=kuramoto_sivashinsky", "pde.shape=[48]", "pde.length=22.0", "pde.warmup=5.0",
         "operator.n_modes=[12]", "data.splits.train.samples=16", "data.splits.valid.samples=20",
         "data.splits.test={samples:12,seed:2,resolutions:[[32]],generator:null}",
         "data.splits.train.resolutions=[[32]]", "data.splits.valid.resolutions=[[32]]",
