@@ -120,9 +120,10 @@ def plane(candidates: list[Candidate], bases: dict[str, jax.Array], history: jax
     return [(name, errors[name], statistics.median(times[name]), evals) for name, _, evals in candidates]
 
 
-def collectives(text: str) -> dict[str, int]:
+def collectives(text: str | None) -> dict[str, int]:
     """Communication in a compiled program, by kind."""
     kinds = ("collective-permute", "all-gather", "all-reduce", "reduce-scatter", "all-to-all")
+    assert text is not None
     found = {kind: text.count(f" {kind}(") + text.count(f" {kind}-start(") for kind in kinds}
     return {kind: count for kind, count in found.items() if count}
 

@@ -14,6 +14,7 @@ from spectral.filters import resize
 
 from .descent import LBFGS, Adam, descend
 from .estimator import Estimator, Residual
+from .flow import count_fields
 from .newton import Newton
 from .shooting import Shooting
 from .sources import Sources
@@ -169,7 +170,7 @@ class Refiner:
     def states(self, snapshots: Float[Array, "..."]) -> Complex[Array, "t ..."]:
         """Fields [*space, c] of one sample -> states of the equation, [t, *k] or [t, field, *k]."""
         equation = self.residual.equation
-        grid, names = equation.grid, len(equation.fields)
+        grid, names = equation.grid, count_fields(equation)
         values = jnp.moveaxis(snapshots.reshape(*snapshots.shape[:-1], names, -1), (-1, -2), (0, 1))
         values = resize(values, grid.shape, tuple(range(2, values.ndim)))
         return jax.vmap(equation.to_spectral)(values if names > 1 else values[:, 0])
@@ -178,7 +179,7 @@ class Refiner:
         """The other way, on the grid of `shape` [*space, c]."""
         equation = self.residual.equation
         values = jax.vmap(equation.to_physical)(states)
-        values = values if len(equation.fields) > 1 else values[:, None]
+        values = values if count_fields(equation) > 1 else values[:, None]
         values = resize(values, shape[:-1], tuple(range(2, values.ndim)))
         return jnp.moveaxis(values, (0, 1), (-1, -2)).reshape(shape)
 
@@ -192,16 +193,16 @@ class Refiner:
         return Refined(trajectory, course.history[0], after, course.history, course.steps, course.reason, parameters)
 
     @functools.cached_property
-    def _compiled(self) -> Callable[[Array, Array], Refined]:
+    def _compiled(self) -> Callable[..., Refined]:
         return jax.jit(jax.vmap(self.refine_one))
 
     @functools.cached_property
-    def _estimated(self) -> Callable[[Array, Array], Array]:
+    def _estimated(self) -> Callable[..., Array]:
         return jax.jit(jax.vmap(self.estimate_one))
 
     def _check(self, prediction: Fields, history: Fields) -> None:
         equation = self.residual.equation
-        ndim, names = equation.grid.ndim, len(equation.fields)
+        ndim, names = equation.grid.ndim, count_fields(equation)
         fits = prediction.ndim == history.ndim == ndim + 2 and prediction.shape[:-1] == history.shape[:-1]
         if not fits or any(v.shape[-1] == 0 or v.shape[-1] % names for v in (prediction, history)):
             raise ValueError(

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array
 
+from .flow import count_fields
 from .refiner import Refined, Refiner
 from .shooting import Shooting
 
@@ -33,7 +34,7 @@ def time_parallel(refiner: Refiner, mesh: Mesh, axis: str = "time") -> Callable[
         raise ValueError(
             f"residual: got {type(refiner.residual).__name__}, wanted Shooting, which needs one neighbouring state"
         )
-    if len(refiner.residual.equation.fields) > 1:
+    if count_fields(refiner.residual.equation) > 1:
         raise ValueError("equation: got several fields, whose times lie one after the other, wanted one field")
     spread = dataclasses.replace(refiner, residual=dataclasses.replace(refiner.residual, axis=axis), axis=axis)
     outputs = P(*[None] * (spread.residual.equation.grid.ndim + 1), axis)
