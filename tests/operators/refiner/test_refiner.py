@@ -21,7 +21,7 @@ def small(level=0.4):
 
 @pytest.mark.parametrize(("name", "gain", "precision"), [("differences", 60, "float64"), ("shooting", 300, "float32")])
 def test_the_task(x64, name, gain, precision):
-    """200 Adam steps from 40 % error: 60 times less by differences of order 6, 300 times by shooting, also in float32."""
+    """200 Adam steps from 40 % error: 60 times less by differences of order 6, 300 times by shooting, in float32."""
     equation, prediction, history, truth = small()
     with jax.enable_x64(precision == "float64"):
         residual = Differences(equation, INTERVAL) if name == "differences" else Shooting(equation, INTERVAL, etdrk4, 1)
