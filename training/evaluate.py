@@ -1,6 +1,9 @@
 """Errors of a run on its test sets, or at another resolution: `python -m training.evaluate run=outputs/<id>`."""
 
+import dataclasses
+import functools
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ class Evaluation:
         which: latest or best checkpoint.
         batch_size: samples per call; null for that of the run.
         devices: devices to use; -1 for all.
+        estimate: also estimate the errors from the equation behind the data, without the targets, and say what that is
+            worth: see `training.estimate`. The interval comes from split `valid`, on the grid that the run trained on.
         allow: prefixes of `_target_` beyond this package's own. Only this command grants them: a run from elsewhere
             cannot name what is executed here.
     """
@@ -37,6 +42,7 @@ class Evaluation:
     which: str = "latest"
     batch_size: int | None = None
     devices: int = -1
+    estimate: bool = False
     allow: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -87,7 +93,8 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
         result, sets = _measure(settings, run, folder)
     try:
         (folder / "evaluations").mkdir(exist_ok=True)
-        asked = {"generator": settings.generator} if settings.generator else {}
+        asked: dict[str, Any] = {"generator": settings.generator} if settings.generator else {}
+        asked |= {"estimate": True} if settings.estimate else {}
         key = f"_{content_key(asked)}" if asked else ""
         name = f"{'+'.join(sets)}_step{result['step']}{key}.json"
         directory.write_json(folder / "evaluations" / name, result | asked)
@@ -114,17 +121,46 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     first = next(iter(sets.values()))
     weights = restore_weights(run, folder, settings.which, mesh)
     inputs, targets = directory.read_normalizers(folder)
-    evaluator = Evaluator(
+    evaluator = functools.partial(
+        Evaluator,
         lambda values, x: targets.decode(weights.model_of(*values, evaluate=True)(inputs.encode(x))),
         standard_metrics(first.metadata.box.span, first.metadata.periodic),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
+    values = (weights.params, weights.statistics)
     result: dict[str, Any] = {"step": weights.step}
+    if settings.estimate:
+        return result | _estimates(settings, run, evaluator, values, sets), list(sets)
+    measure = evaluator()
     for title, samples in sets.items():
-        scores = evaluator((weights.params, weights.statistics), samples)
-        result |= {f"{title}/{metric}": value for metric, value in scores.items()}
+        result |= {f"{title}/{metric}": value for metric, value in measure(values, samples).items()}
     return result, list(sets)
+
+
+def _estimates(
+    settings: Evaluation, run: Run, evaluator: Callable[..., Any], values: Any, sets: dict[str, Any]
+) -> dict[str, Any]:
+    """Errors of the sets with their estimates, whose interval is fitted on the validation set."""
+    import numpy as np
+
+    from .estimate import calibration, estimate_of, interval
+
+    def measured(samples: Any) -> dict[str, np.ndarray]:
+        return evaluator(estimate_of(samples, settings.allow)).per_sample(values, samples)
+
+    for samples in sets.values():  # what cannot be estimated is said before anything is made or computed
+        estimate_of(samples, settings.allow)
+    (valid,) = _read_sets(dataclasses.replace(settings, split="valid", resolution=None), run).values()
+    fitted = measured(valid)
+    factors = interval(fitted["rel_l2"], fitted["estimate"])
+    result: dict[str, Any] = {}
+    for title, samples in sets.items():
+        found = measured(samples)
+        result |= {f"{title}/{name}": float(np.mean(v, dtype=np.float64)) for name, v in found.items()}
+        about = calibration(found["rel_l2"], found["estimate"], factors)
+        result |= {f"{title}/{name}": value for name, value in about.items()}
+    return result
 
 
 def _read_sets(settings: Evaluation, run: Run):

@@ -22,6 +22,7 @@ class Evaluator:
         metrics: name -> per-sample function of (prediction, target).
         mesh: samples are split over its data axis.
         batch_size: samples per call, rounded up to a multiple of the mesh.
+        estimate: (inputs, predictions) -> one number per sample, reported with the metrics as `estimate`.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Evaluator:
         metrics: dict[str, Metric],
         mesh: Mesh,
         batch_size: int,
+        estimate: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
     ) -> None:
         devices = mesh.shape[DATA]
         self.batch_size = -(-batch_size // devices) * devices
@@ -39,7 +41,8 @@ class Evaluator:
 
         def errors(params, x, y):
             prediction = predict(params, x)
-            return {name: metric(prediction, y) for name, metric in metrics.items()}
+            found = {name: metric(prediction, y) for name, metric in metrics.items()}
+            return found if estimate is None else found | {"estimate": estimate(x, prediction)}
 
         # The transforms of a device see its own samples only (no gathers). Two programs: errors leave the predictions
         # on the devices, of which a set may have more than a host wants to hold.
@@ -48,14 +51,18 @@ class Evaluator:
 
     def __call__(self, params: Any, samples: Samples) -> dict[str, float]:
         """Mean of every metric over the set."""
+        # Summed in float64 in the order of the samples: independent of the batch size and the number of devices.
+        return {name: float(np.mean(v, dtype=np.float64)) for name, v in self.per_sample(params, samples).items()}
+
+    def per_sample(self, params: Any, samples: Samples) -> dict[str, np.ndarray]:
+        """Every metric of every sample."""
         totals: dict[str, list[np.ndarray]] = {}
         for start in range(0, len(samples.x), self.batch_size):
             x, y = (self._batch(v, start) for v in (samples.x, samples.y))
             size = len(samples.x[start : start + self.batch_size])
             for name, value in gather(self._errors(params, x, y)).items():
                 totals.setdefault(name, []).append(value[:size])
-        # Summed in float64 in the order of the samples: independent of the batch size and the number of devices.
-        return {name: float(np.mean(np.concatenate(parts), dtype=np.float64)) for name, parts in totals.items()}
+        return {name: np.concatenate(parts) for name, parts in totals.items()}
 
     def predict(self, params: Any, samples: Samples, count: int) -> np.ndarray:
         """Predictions of the first samples, at most one batch of them, for plots."""

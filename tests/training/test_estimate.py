@@ -1,0 +1,116 @@
+"""`training.evaluate estimate=true`: what the equation says of predictions, what that is worth, and what is refused."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from data.source import load
+from training.config import register
+from training.estimate import calibration, estimate_of, interval
+from training.evaluate import Evaluation, evaluate
+from training.run import run
+
+
+def trained(place, *more: str):
+    overrides = [
+        "operator.hidden_channels=8", "operator.n_layers=1", "trainer.epochs=1", "optimizer.learning_rate=1e-2",
+        "mesh.data=1", "plots=false", f"data.root={place / 'datasets'}", f"output={place}", "run_id=trained",
+        "logger.console_every_seconds=1e9", *more,
+    ]  # fmt: skip
+    register()
+    with initialize_config_module("configs", version_base="1.3"):
+        run(compose("train", overrides=overrides))
+    return place / "trained"
+
+
+@pytest.fixture(scope="module")
+def chaos(tmp_path_factory):
+    """An operator of the Kuramoto-Sivashinsky equation that has hardly learnt."""
+    return trained(
+        tmp_path_factory.mktemp("estimate"),
+        "operator=fno", "pde=kuramoto_sivashinsky",
+        "data=kuramoto_sivashinsky", "pde.shape=[48]", "pde.length=22.0", "pde.warmup=5.0",
+        "operator.n_modes=[12]", "data.splits.train.samples=16", "data.splits.valid.samples=20",
+        "data.splits.test={samples:12,seed:2,resolutions:[[32]],generator:null}",
+        "data.splits.train.resolutions=[[32]]", "data.splits.valid.resolutions=[[32]]",
+    )  # fmt: skip
+
+
+def measure(folder, **settings) -> dict:
+    return evaluate(Evaluation(run=str(folder), devices=1, estimate=True, **settings))
+
+
+def test_an_evaluation_with_estimates(chaos):
+    found = measure(chaos)
+    recorded = json.loads((chaos / "result.json").read_text())
+    assert found["test/rel_l2"] == pytest.approx(recorded["test/rel_l2"], rel=1e-5)
+    assert 0 < found["test/estimate_low"] < found["test/estimate_high"] < np.inf and found["test/estimate"] > 0
+    outside = found["test/estimate_outside"]
+    assert found["test/estimate_coverage"] == pytest.approx(1 - len(outside) / 12)
+    # 20 samples fit an interval for 90 %, of 12 it misses at most some.
+    assert found["test/estimate_coverage"] >= 0.6
+    assert -1 <= found["test/estimate_correlation"] <= 1
+    (written,) = (chaos / "evaluations").glob("test_step*.json")
+    assert json.loads(written.read_text()) == found | {"estimate": True}
+
+
+def test_the_estimate_tells_good_predictions_from_bad_ones(chaos):
+    """Truth, and truth with errors from 0.1 % to 100 %: the estimates are in the same order, and proportional to small
+    errors. The truth's own is that of differences over 0.5 and of the modes above the stored grid."""
+    samples = load(next((chaos.parent / "datasets").rglob("test_*.h5")))
+    estimate = estimate_of(samples)
+    rng = np.random.default_rng(0)
+    # One pattern that grows in time: independent errors at every time would be easy to tell.
+    pattern = rng.standard_normal((12, 32, 1)) * np.linspace(0.1, 1, 10)
+    pattern *= np.linalg.norm(samples.y) / np.linalg.norm(pattern)
+    of = {
+        level: np.asarray(estimate(samples.x, (samples.y + level * pattern).astype(np.float32)))
+        for level in (0, 0.03, 0.3, 1)
+    }
+    print({level: v.mean() for level, v in of.items()})
+    assert (of[0] < 0.1 * of[0.3]).all() and (of[0.03] < of[0.3]).all() and (of[0.3] < of[1]).all()
+
+
+def test_a_conformal_interval_covers_what_it_says():
+    """Exchangeable samples, mean over 400 draws: at least 90 %, and not everything."""
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(400):
+        estimates = rng.lognormal(size=200)
+        errors = estimates * rng.lognormal(sigma=0.5, size=200)
+        factors = interval(errors[:40], estimates[:40])
+        shares.append(calibration(errors[40:], estimates[40:], factors)["estimate_coverage"])
+    # The mean is (39 - 2) / 41 and more: 0.902 with a standard error of 0.003.
+    assert 0.895 < np.mean(shares) < 0.92
+    found = calibration(np.array([1.0, 5.0]), np.array([1.0, 1.0]), (0.5, 2.0))
+    assert (
+        found["estimate_outside"] == [1] and found["estimate_coverage"] == 0.5 and found["estimate_correlation"] is None
+    )
+    with pytest.raises(ValueError, match="estimate: got 18 validation samples, wanted at least 19"):
+        interval(np.ones(18), np.ones(18))
+
+
+def test_data_without_an_equation(chaos):
+    samples = load(next((chaos.parent / "datasets").rglob("test_*.h5")))
+
+    def of(generator: dict):
+        return dataclasses.replace(samples, metadata=dataclasses.replace(samples.metadata, generator=generator))
+
+    with pytest.raises(ValueError, match=r"estimate: got a file of .* that names no generator, wanted a trajectory"):
+        estimate_of(of({}))
+    with pytest.raises(ValueError, match=r"estimate: got data of 'darcy', which names no flow on a periodic box"):
+        estimate_of(of({"_target_": "pdes.generators.DarcyFlow"}))
+    with pytest.raises(ValueError, match=r"estimate: got a map from \['u'\] to \['u'\] of states \['velocity'\]"):
+        burgers = {"equation": "Burgers", "coefficients": {"viscosity": 0.1}}
+        estimate_of(of({"_target_": "pdes.generators.RandomStart", **burgers}))
+
+
+def test_maps_that_are_no_trajectory(chaos):
+    path = next((chaos.parent / "datasets").rglob("test_*.h5"))
+    with pytest.raises(ValueError, match=r"estimate: got snapshots at 5, 10, wanted a trajectory"):
+        estimate_of(load(path, {"u": (0,)}, {"u": (10,)}))
+    with pytest.raises(ValueError, match=r"estimate: got snapshots at 5, 5.5, 7"):
+        estimate_of(load(path, {"u": (0,)}, {"u": (1, 4)}))

@@ -1,0 +1,117 @@
+"""What the residual of a prediction says about its error: estimates of an evaluation, and their calibration."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from data.instantiate import instantiate
+from data.source import Samples
+from operators.refiner import Differences, Refiner
+from pdes.equations import Equation
+from spectral.grid import Grid
+
+# The share of samples that a calibrated interval is made to hold.
+LEVEL = 0.9
+
+
+def estimate_of(samples: Samples, allow: Sequence[str] = ()) -> Callable[[Array, Array], Float[Array, "b"]]:
+    """(inputs, predictions) -> relative estimate of every sample, without the targets.
+
+    The residual of the equation behind the data, with differences in time over inputs and outputs (`Differences`, of
+    order 6 where there are snapshots for it), relative to that of the last input held: `operators.refiner.Estimator`.
+    It is taken on a grid where no stored mode is lost to de-aliasing.
+
+    Args:
+        samples: a set of trajectories: inputs are the snapshots before the targets.
+        allow: as for `data.instantiate.instantiate`.
+
+    Raises:
+        ValueError: where the data are no trajectory of an equation: no generator, one without a flow, other fields than
+            its states, times that are not evenly spaced, fewer than three.
+    """
+    equation, metadata = _equation(samples, allow), samples.metadata
+    fields = list(equation.fields)
+    if list(samples.inputs) != fields or list(samples.targets) != fields:
+        raise _not_a_trajectory(f"a map from {list(samples.inputs)} to {list(samples.targets)} of states {fields}")
+    chosen = [(*samples.inputs[name], *samples.targets[name]) for name in fields]
+    times = np.array([metadata.fields[fields[0]].times[i] for i in chosen[0]])
+    steps = np.diff(times)
+    even = len(times) > 2 and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-6)
+    if not even or len(set(chosen)) > 1:
+        raise _not_a_trajectory(f"snapshots at {', '.join(f'{t:g}' for t in times)}")
+    order = max(p for p in (2, 4, 6) if p < len(times))
+    one = jax.vmap(Refiner(Differences(equation, float(steps[0]), order)).estimate_one)
+    return lambda x, prediction: one(prediction, x)
+
+
+def _equation(samples: Samples, allow: Sequence[str]) -> Equation:
+    metadata = samples.metadata
+    if not metadata.generator:
+        raise _not_a_trajectory(f"a file of {metadata.equation!r} that names no generator")
+    generator = instantiate(metadata.generator, allow=allow, where=str(metadata.path))
+    stored = generator.flow(Grid(metadata.shape, metadata.extent)) if metadata.periodic else None
+    if stored is None:
+        raise _not_a_trajectory(f"data of {generator.name!r}, which names no flow on a periodic box")
+    # Of the modes below N/2 none is lost.
+    share = max(2, stored.degree) + 1
+    return generator.flow(Grid(tuple(math.ceil(share * n / 2) for n in metadata.shape), metadata.extent))
+
+
+def _not_a_trajectory(got: str) -> ValueError:
+    return ValueError(
+        f"estimate: got {got}, wanted a trajectory: at least three evenly spaced snapshots of the states of one flow, "
+        "the inputs before the targets, such as those of pde=ns_decaying; leave estimate=false"
+    )
+
+
+def interval(errors: np.ndarray, estimates: np.ndarray) -> tuple[float, float]:
+    """Factors (low, high) such that low * estimate <= error <= high * estimate for 90 % of samples like these.
+
+    Split conformal: the ranks floor((n + 1) 0.05) and ceil((n + 1) 0.95) of error / estimate. A new sample that is
+    exchangeable with the n falls between them with a probability of at least 0.9, whatever the distribution.
+
+    Args:
+        errors: of samples that the operator was not trained on.
+        estimates: of the same.
+
+    Raises:
+        ValueError: for fewer than 19 samples, with which nothing can be said at that level.
+
+    Source:
+        Vovk et al. 2005; Lei et al. 2018 (J. Am. Stat. Assoc. 113), with the ratio as the score.
+    """
+    count, tail = len(errors), (1 - LEVEL) / 2
+    # Round-off must not move a rank.
+    low, high = math.floor((count + 1) * tail + 1e-9), math.ceil((count + 1) * (1 - tail) - 1e-9)
+    if low < 1:
+        enough = math.ceil(1 / tail - 1e-9) - 1
+        raise ValueError(
+            f"estimate: got {count} validation samples, wanted at least {enough} for an interval that holds {LEVEL:.0%}"
+        )
+    ratios = np.sort(errors / estimates)
+    return float(ratios[low - 1]), float(ratios[high - 1])
+
+
+def calibration(errors: np.ndarray, estimates: np.ndarray, factors: tuple[float, float]) -> dict[str, Any]:
+    """How well the estimates tell the errors of a set, name -> number.
+
+    `estimate`: their mean; `estimate_correlation`: of the logarithms of both, None for fewer than three samples;
+    `estimate_low`, `estimate_high`: the interval's factors; `estimate_coverage`: the share of errors inside;
+    `estimate_outside`: the samples that are not.
+    """
+    low, high = factors
+    outside = (errors < low * estimates) | (errors > high * estimates)
+    logs = np.log(np.maximum(np.stack([errors, estimates]), np.finfo(float).tiny))
+    spread = len(errors) > 2 and logs.std(axis=1).min() > 0
+    return {
+        "estimate": float(estimates.mean()),
+        "estimate_correlation": float(np.corrcoef(logs)[0, 1]) if spread else None,
+        "estimate_low": low,
+        "estimate_high": high,
+        "estimate_coverage": float(1 - outside.mean()),
+        "estimate_outside": np.flatnonzero(outside).tolist(),
+    }
