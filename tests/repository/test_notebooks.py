@@ -1,5 +1,7 @@
 """Notebooks run from top to bottom, and the two forms of each are the same notebook."""
 
+import ast
+import importlib.util
 import os
 from pathlib import Path
 
@@ -29,9 +31,25 @@ def datasets(tmp_path_factory):
     return tmp_path_factory.mktemp("datasets")
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+def test_what_is_imported_is_there(source):
+    """The names that its cells take from the packages, without running them."""
+    cells = [cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    found = [node for text in cells for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    for node in found:
+        assert node.module is not None
+        module = importlib.import_module(node.module)
+        for alias in node.names:
+            assert hasattr(module, alias.name) or importlib.util.find_spec(f"{node.module}.{alias.name}"), alias.name
+
+
 # Jupyter's own event loop and sockets warn on some Python versions; that is not ours to mend.
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "source",
+    # The quickstart every day: each is a process that trains.
+    [pytest.param(p, id=p.stem, marks=[] if p.stem.startswith("01") else [pytest.mark.slow]) for p in SOURCES],
+)
 def test_runs(source, monkeypatch, tmp_path, datasets):
     # The kernel is a fresh process with one device, as a reader's is.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
