@@ -7,6 +7,7 @@
 """
 
 import argparse
+import functools
 import time
 
 import jax
@@ -132,13 +133,13 @@ def speed() -> None:
         model = JointModel(PROBLEMS[name].collocate())
         state, observations = model.start(20.0), model.observations
         step = jax.jit(jax.value_and_grad(model.objective))
-        seconds = _seconds(lambda: step(state, observations), 20 if name == "P1" else 5)  # noqa: B023
+        seconds = _seconds(functools.partial(step, state, observations), 20 if name == "P1" else 5)
         print(f"joint solver, {name} {PROBLEMS[name].shape}: {1e3 * seconds:.1f} ms a step")
     for n in (65, 129):
         factors = PoissonFactors.of((Axis(0.0, 1.0, n), Axis(0.0, 1.0, n)))
         f = jnp.asarray(np.random.default_rng(0).normal(size=(256, n - 2, n - 2)))
         solver = jax.jit(lambda s, f: s.solve_many(f))
-        seconds = _seconds(lambda: solver(factors.solver, f))  # noqa: B023
+        seconds = _seconds(functools.partial(solver, factors.solver, f))
         print(f"generator, {n}x{n} points: {256 / seconds:.0f} solves/s, eigenvalues real: {factors.solver.real}")
 
 

@@ -76,7 +76,10 @@ def compiled(name: str, size: int, batch: int):
         arguments = space.rows
     else:
         update = make_update(model_of, RelativeL2(EXTENT), optimizer, make_mesh(1))
-        arguments = lambda x, y: (x, y)  # noqa: E731
+
+        def arguments(x, y):
+            return (x, y)
+
     state = jax.eval_shape(lambda params: init_state(params, optimizer, False), params)
     program = jax.jit(update, donate_argnums=0).lower(state, jax.eval_shape(arguments, fields, fields)).compile()
     return program, state, arguments

@@ -33,10 +33,11 @@ if hasattr(mlir, "make_ir_context"):
 
     def make_ir_context():
         try:
-            mlir.ir.Context.current  # noqa: B018
+            outer = mlir.ir.Context.current
         except ValueError:  # there is none
-            return shared_context()
-        return fresh_context()  # a program that is needed while another one is written down
+            outer = None
+        # A program that is needed while another one is written down has a context of its own.
+        return shared_context() if outer is None else fresh_context()
 
     mlir.make_ir_context = make_ir_context
 

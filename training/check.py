@@ -108,8 +108,11 @@ def _check_loss(run: Run, operator: Operator, problem: Problem, stages: list[tup
     if k_space is not None:
         with named("loss", run.loss):
             terms = k_space.objective().terms
-            call = lambda model, x, y: terms(lambda z: k_space.call(model, z), x, y, jnp.int32(0))  # noqa: E731
-            nnx.eval_shape(call, operator, *samples(stages[-1]))
+
+            def predict(model, x, y):
+                return terms(lambda z: k_space.call(model, z), x, y, jnp.int32(0))
+
+            nnx.eval_shape(predict, operator, *samples(stages[-1]))
         return
     objective = build.build_objective(run, problem, same[1])
     residual = isinstance(build.build_loss(run, problem), Physics)

@@ -129,8 +129,13 @@ def test_spectral_biases_are_a_pattern_at_the_origin():
 
 def commutator(layer: AFNOMixer, x: jax.Array) -> float:
     """How far a shift by (3, 5) tokens is from commuting with what the mixer adds, relative to that."""
-    added = lambda u: np.asarray(apply(layer, u) - u)  # noqa: E731
-    shift = lambda u: np.roll(u, (3, 5), axis=(1, 2))  # noqa: E731
+
+    def added(u):
+        return np.asarray(apply(layer, u) - u)
+
+    def shift(u):
+        return np.roll(u, (3, 5), axis=(1, 2))
+
     direct = added(x)
     return float(np.linalg.norm(added(jnp.asarray(shift(x))) - shift(direct)) / np.linalg.norm(direct))
 

@@ -63,7 +63,10 @@ def afno2d(x, weights, name, columns, modulate=lambda z: z):
     z = modulate(np.einsum("...bi,bio->...bo", kept, w1) + b1)
     z = np.maximum(z.real, 0) + 1j * np.maximum(z.imag, 0)
     z = np.einsum("...bi,bio->...bo", z, w2) + b2
-    soft = lambda v: np.sign(v) * np.maximum(np.abs(v) - 0.01, 0)  # noqa: E731
+
+    def soft(v):
+        return np.sign(v) * np.maximum(np.abs(v) - 0.01, 0)
+
     out = np.zeros_like(spectrum)
     out[:, :, :columns] = (soft(z.real) + 1j * soft(z.imag)).reshape(*kept.shape[:3], E)
     return np.fft.irfft2(out, s=x.shape[1:3], axes=(1, 2), norm="ortho") + x
@@ -102,7 +105,10 @@ def test_fourcastnet():
     operator = nnx.eval_shape(lambda: AFNONet(C, OUT, **NET, num_blocks=NB, truncation="fourcastnet", rngs=nnx.Rngs(0)))
     load_afno(operator, {f"module.{name}": value for name, value in weights.items()})
     u = sample(2, H * P, W * P, C)
-    mix = lambda x, name: afno2d(x, weights, name, H // 2 + 1)  # noqa: E731
+
+    def mix(x, name):
+        return afno2d(x, weights, name, H // 2 + 1)
+
     want = pixels(blocks(tokens(np.asarray(u), weights), weights, mix, True), weights)
     # Round-off of float32 through two blocks.
     np.testing.assert_allclose(apply(operator, u), want, atol=2e-5)

@@ -82,7 +82,10 @@ def test_weights_that_do_not_fit_are_named(recorded):
 
 @pytest.fixture(scope="module")
 def operator():
-    make = lambda: STFNO((7, 6, 5), 6, 5, 8, n_layers=2, latent_steps=5, rngs=nnx.Rngs(0))  # noqa: E731
+
+    def make():
+        return STFNO((7, 6, 5), 6, 5, 8, n_layers=2, latent_steps=5, rngs=nnx.Rngs(0))
+
     return build(make, scale=0.3)
 
 
@@ -105,7 +108,10 @@ def test_any_number_of_outputs_samples_one_function(operator, snapshots):
 
 def test_published_increments_shrink_with_their_number(snapshots):
     """The flaw that the corrected numerics mend: the test above would fail with theirs."""
-    make = lambda: STFNO((6, 6, 5), 6, 5, 8, n_layers=2, latent_steps=5, compat="torch_cfd", rngs=nnx.Rngs(0))  # noqa: E731
+
+    def make():
+        return STFNO((6, 6, 5), 6, 5, 8, n_layers=2, latent_steps=5, compat="torch_cfd", rngs=nnx.Rngs(0))
+
     operator = build(make, scale=0.3)
     sizes = [np.sqrt(np.mean((call(operator, snapshots, n) - snapshots[..., -1:]) ** 2)) for n in (5, 20)]
     assert sizes[1] < 0.8 * sizes[0]
@@ -144,7 +150,10 @@ def test_biases_of_an_enlarged_output_keep_their_size(operator):
 def test_a_shift_in_space_shifts_what_has_no_place(snapshots):
     for embedding, wanted in ((None, True), ("grid", False)):
         options = {"n_layers": 2, "latent_steps": 5, "positional_embedding": embedding}
-        make = lambda: STFNO((7, 6, 5), 6, 5, 8, **options, rngs=nnx.Rngs(0))  # noqa: B023, E731
+
+        def make(options=options):
+            return STFNO((7, 6, 5), 6, 5, 8, **options, rngs=nnx.Rngs(0))
+
         operator = build(make, scale=0.3)
         nnx.update(operator.output.bias, jnp.zeros_like(operator.output.bias[...]))  # a field with a place of its own
         rolled = call(operator, jnp.roll(snapshots, (3, 5), (1, 2)))
@@ -212,7 +221,7 @@ def test_what_makes_no_operator(change, message):
 
 def test_training_up_to_the_nyquist_frequency_is_for_the_published_numerics():
     for compat in (None, "torch_cfd"):
-        operator = nnx.eval_shape(lambda: STFNO((8, 8, 3), 4, 4, 8, compat=compat, rngs=nnx.Rngs(0)))  # noqa: B023
+        operator = nnx.eval_shape(lambda compat=compat: STFNO((8, 8, 3), 4, 4, 8, compat=compat, rngs=nnx.Rngs(0)))
         operator.check_grid((9, 12))
         if compat:
             operator.check_grid((8, 8))

@@ -145,12 +145,18 @@ def test_joint_gram_of_many_points():
 
 @pytest.mark.slow
 def test_joint_gram_in_two_dimensions_with_every_condition():
-    solution = lambda x, y: jnp.sin(5 * x) * jnp.cos(4 * y)  # noqa: E731
+
+    def solution(x, y):
+        return jnp.sin(5 * x) * jnp.cos(4 * y)
+
     told = Collocation.of(equations.cubic_elliptic(2), [Axis(0.0, 1.0, 14)] * 2, [NEUMANN, DIRICHLET], solution)
     found, other = solve_gram(told, mixtures_from_data(told, scale=3.0)), solve(told)
     truth = jnp.sin(5 * told.coordinates[0]) * jnp.cos(4 * told.coordinates[1])
     assert float(jnp.abs(found.values - truth).max()) <= 1e-2 and float(jnp.abs(other.values - truth).max()) <= 1e-3
-    wave = lambda x: jnp.sin(6 * np.pi * x)  # noqa: E731
+
+    def wave(x):
+        return jnp.sin(6 * np.pi * x)
+
     periodic = Collocation.of(equations.helmholtz(1, 2.5), [Axis(0.0, 1.0, 40)], [PERIODIC], wave)
     found = solve_gram(periodic, mixtures_from_data(periodic)).values
     np.testing.assert_allclose(found, np.sin(6 * np.pi * periodic.axes[0].points), atol=1e-4)

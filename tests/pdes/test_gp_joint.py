@@ -27,7 +27,10 @@ def on_line(equation):
 
 
 def on_square(equation):
-    solution = lambda x, y: jnp.sin(5 * x) * jnp.cos(3 * y)  # noqa: E731
+
+    def solution(x, y):
+        return jnp.sin(5 * x) * jnp.cos(3 * y)
+
     return Collocation.of(equation, [Axis(0.0, 1.0, 12)] * 2, [DIRICHLET] * 2, solution), solution
 
 

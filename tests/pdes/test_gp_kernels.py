@@ -28,7 +28,10 @@ def test_derivatives_have_their_published_values():
 def test_derivatives_are_those_of_automatic_differentiation(envelope):
     kernel = SpectralMixture.of([0.3, 1.2], [2.0, 0.7], [3.0, 0.5], envelope)
     orders, lags = highest_order(envelope), jnp.array([-0.3, 0.2, 0.7])
-    function = lambda z: kernel.derivatives(z)[0]  # noqa: E731
+
+    def function(z):
+        return kernel.derivatives(z)[0]
+
     for order, closed in enumerate(kernel.derivatives(lags, orders)):
         np.testing.assert_allclose(closed, jax.jit(jax.vmap(function))(lags), rtol=1e-11, err_msg=str(order))
         function = jax.grad(function)
