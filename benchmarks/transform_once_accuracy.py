@@ -176,10 +176,8 @@ def main() -> None:
     parser.add_argument("--measured", action="store_true", help="train nothing, print what is there")
     arguments = parser.parse_args()
     study = Study(arguments.output, arguments.epochs, arguments.measured)
-    print(
-        "| regime | equal | operator | modes | parameters | epochs | CPU s | rate | test errors | mean | of FNO | floor |"
-    )
-    print("|---" * 12 + "|")
+    print(f"| {' | '.join(COLUMNS)} |")
+    print("|---" * len(COLUMNS) + "|")
     fno: dict[str, float] = {}
     for regime, setting, row in itertools.product(arguments.regimes, arguments.settings, ROWS):
         if arguments.only not in row.name:
