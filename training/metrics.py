@@ -1,6 +1,7 @@
 """What an evaluation reports, as per-sample functions of physical fields."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -83,8 +84,9 @@ def _window(values: Float[Array, "*b x y c"]) -> Float[Array, "*b i j c"]:
         reach = min(5, (points - 1) // 2)
         weights = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * 1.5**2))
         count = points - 2 * reach
-        values = sum(
+        parts = [
             float(w) * jax.lax.slice_in_dim(values, k, k + count, axis=axis % values.ndim)
             for k, w in enumerate(weights / weights.sum())
-        )
-    return jnp.asarray(values)
+        ]
+        values = functools.reduce(jnp.add, parts)
+    return values
