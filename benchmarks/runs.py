@@ -28,7 +28,7 @@ def trained(overrides: tuple[str, ...], name: str, output: Path) -> dict[str, An
         output: folder of the runs.
 
     Raises:
-        RunError: where the folder holds a run of another config.
+        ValueError: where the folder holds a run of another config.
     """
     name = "".join(c if c.isalnum() else "_" for c in name)
     cfg = composed((*overrides, *QUIET, f"output={output}", f"run_id={name}"))
