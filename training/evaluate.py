@@ -124,7 +124,7 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     evaluator = functools.partial(
         Evaluator,
         lambda values, x: targets.decode(weights.model_of(*values, evaluate=True)(inputs.encode(x))),
-        standard_metrics(first.metadata.box.span, first.metadata.periodic),
+        standard_metrics(first.metadata.box.span, first.metadata.periodic, first.metadata.parameters.get("white")),
         mesh,
         settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
     )
