@@ -71,7 +71,7 @@ class PoissonFactors:
 
         Args:
             source: f at all points, of which those inside count.
-            sides: g at the points on the sides, zero inside.
+            sides: g at the points on the sides; inside any field that continues it, such as zeros.
         """
         right = -source - self._laplacian(sides, self.second, None)
         inside = self.solver.solve_many(right[:, 1:-1, 1:-1])

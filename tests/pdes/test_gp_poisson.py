@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pdes.generators import GPPoisson
+from pdes.generators.gp_poisson import blend_of_sides
 from pdes.gp.axis import Axis
 from pdes.gp.poisson import PoissonFactors
 
@@ -83,6 +84,12 @@ def test_the_generator():
     np.testing.assert_allclose(
         generator.solve(one, generator.grid)["solution"], one["solution"], rtol=1e-12, atol=1e-13
     )
+
+
+def test_the_blend_of_sides():
+    x, y = np.linspace(0, 1, 9), np.linspace(0, 1, 12)
+    told = jnp.asarray(np.add.outer(x**3, np.cos(4 * y)))[None]  # sums over axes are their own blends
+    np.testing.assert_allclose(blend_of_sides(told.at[:, 1:-1, 1:-1].set(7), x, y), told, atol=1e-15)
 
 
 def test_what_the_generator_refuses_and_leaves_out():
