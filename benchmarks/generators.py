@@ -132,7 +132,7 @@ def reference(n: int, w: np.ndarray, duration: float, steps: int) -> np.ndarray:
 
 def choose(code: Code, w: np.ndarray, end: np.ndarray, duration: float, accuracy: float) -> Choice:
     """The fewest steps of a power of two that reach the accuracy."""
-    steps, before = 2, math.inf
+    steps, before = 1, math.inf
     while True:
         found = code(w, duration, steps)
         error = float(np.max(np.linalg.norm(found - end, axis=(1, 2)) / np.linalg.norm(end, axis=(1, 2))))
