@@ -28,7 +28,9 @@ def with_debugging() -> list:
     """
     rows = [(name, debug) for name in EXPERIMENTS for debug in (None, "smoke", "overfit")]
     small = [debug and name.startswith("paper/") and name[6:] in EXPERIMENTS for name, debug in rows]
-    return [pytest.param(*row, marks=pytest.mark.slow) if alike else row for row, alike in zip(rows, small, strict=True)]
+    return [
+        pytest.param(*row, marks=pytest.mark.slow) if alike else row for row, alike in zip(rows, small, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("experiment", "debug"), with_debugging())
