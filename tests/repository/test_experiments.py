@@ -62,4 +62,7 @@ def test_the_run_id_follows_the_config():
         for more in ((), (), ("seed=1",), ("logger.console_every_seconds=1",))
     )
     assert first == again == logged != other
+    # What happens to predictions after training is no part of it: the trained network is found.
+    trained, refined = (composed(f"experiment={name}")[0].run_id for name in ("ns_stfno", "ns_refiner"))
+    assert trained == refined
     assert OmegaConf.create({"id": first}).id.startswith("ns_tfno-")
