@@ -28,9 +28,9 @@ class GPPoisson(Generator):
 
     with lambda_m of N(0, scale (-Lap + tau^2 I)^-alpha) for f, and of N(0, boundary^2 c (-Lap + tau^2 I)^-(alpha + 1)),
     of variance boundary^2, for g: smooth functions that no grid changes. Inside g is the blend of its sides (Coons), so
-    that an operator sees one function on every grid; zeros would leave it a strip one cell wide. Points include the
-    sides, i / (N - 1). Two fields beside the map say how good a sample is: the residual of the equation at the centres
-    of the cells, where the solver did not look, and the posterior standard deviation of u.
+    that an operator sees the same function on every grid; zeros would leave it a strip one cell wide. Points include
+    the sides, i / (N - 1). Two fields beside the map say how good a sample is: the residual of the equation at the
+    centres of the cells, where the solver did not look, and the posterior standard deviation of u.
 
     Args:
         shape: points of the solver.
@@ -165,7 +165,7 @@ class GPPoisson(Generator):
 def blend_of_sides(
     u: Float[Array, "t x y"], x: Float[np.ndarray, "x"], y: Float[np.ndarray, "y"]
 ) -> Float[Array, "t x y"]:
-    """The same values on the sides of the unit square; inside the sum of both linear blends less the corners'."""
+    """The same values on the sides of the unit square; inside both linear blends less that of the corners."""
     x, y = jnp.asarray(x)[None, :, None], jnp.asarray(y)[None, None, :]
 
     def along_x(u: Array) -> Array:

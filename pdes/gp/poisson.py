@@ -57,8 +57,8 @@ class PoissonFactors:
         Raises:
             ValueError: for envelope and scale as `AxisModel.of`.
         """
-        models = [AxisModel.of(axis, _kernel(axis, envelope, scale), 2) for axis in axes]
-        second = tuple(np.asarray(model.derivatives[1]) for model in models)
+        models = [AxisModel.of(axis, _kernel(axis, envelope, scale), [2]) for axis in axes]
+        second = tuple(np.asarray(model.derivatives[2]) for model in models)
         solver = SeparableSolver.of([matrix[1:-1, 1:-1] for matrix in second])
         middle, middle_second = zip(*(_at_middle(model) for model in models), strict=True)
         stride = tuple(_stride(axis.n) for axis in axes)
