@@ -1,14 +1,19 @@
 """Error against cost of solvers, predictions and refined predictions, and a refinement spread over devices in time.
 
-    python -m benchmarks.refiner [--size 64] [--viscosity 1e-3] [--outputs 10] [--samples 3] [--steps 200] [--level 0.4]
-                                 [--runs outputs/<id> ...] [--rounds 3] [--devices 8]
+    python -m benchmarks.refiner [--runs outputs/<id> ...] [--size 64] [--outputs 10] [--samples 2] [--steps 200]
+                                 [--windows 10 20 40 80] [--plot docs/refiner.png] [--devices 8]
 
-Decaying turbulence, snapshots 0.055 apart, the solution by ETDRK4 at 16 steps per snapshot as the truth. Serial solvers
-take 1, 2, 4 and 8 steps per snapshot; the base prediction is the truth with a smooth error of the given level that
-grows in time, or what trained runs predict (their inputs and outputs must be the snapshots). Every candidate is one
-compiled program over the batch, timed in turns; times are medians in ms per sample, and only their ratios carry over.
-"evals" are evaluations of the right-hand side in sequence: what a machine with enough processors would wait for, a
-gradient counted as two.
+Decaying turbulence from t = 4.5 on, snapshots 0.055 apart, whose truth is the solution by ETDRK4 at 16 steps per
+snapshot on a grid that loses none of the stored modes. Serial solvers take 1, 2, 4 and 8 steps per snapshot. Base
+predictions are those of trained runs, space-time operators or rollouts of one step, from the same ten snapshots;
+without any, the truth with a smooth error of --level that grows in time. Every candidate is one compiled program over
+the batch; times are ms per sample without compilation, and only their ratios carry over. "evals" are evaluations of the
+right-hand side one after the other, what a machine with enough processors would wait for, a gradient counted as two
+more; those of a network are left out. "solver" is the one with the fewest evaluations that is as exact, with its time
+and evaluations as parts of the candidate's: below 1 the solver wins.
+
+--windows asks where a refinement would win: longer windows, on which the evaluations of solvers in sequence grow and
+those of a refinement do not.
 """
 
 import argparse
@@ -16,7 +21,8 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,32 +32,55 @@ from operators.refiner import LBFGS, Adam, Differences, Newton, Refined, Refiner
 from pdes.equations import NavierStokes
 from pdes.initial import mcwilliams
 from pdes.steppers import cn_rk4, etdrk4, rollout
+from spectral.filters import resize
 from spectral.grid import Grid
 
 INTERVAL, HISTORY = 0.055, 10
-STAGES = {"cn_rk4": 5, "etdrk4": 4}
-Candidate = tuple[str, Callable[..., jax.Array], int]
+STEPPERS = {"cn_rk4": (cn_rk4, 5), "etdrk4": (etdrk4, 4)}
 
 
-def trajectories(equation: NavierStokes, samples: int, outputs: int) -> jax.Array:
-    """Vorticity [b, x, y, history + outputs] from t = 4.5 on."""
+class Candidate(NamedTuple):
+    """(prediction, history) -> trajectory, of a base prediction or of none, and its evaluations in sequence."""
+
+    name: str
+    base: str | None
+    run: Callable[..., jax.Array]
+    evals: int
+
+
+class Row(NamedTuple):
+    """A candidate measured: relative L2 error, seconds per sample, evaluations in sequence."""
+
+    candidate: Candidate
+    error: float
+    seconds: float
+
+
+def flow(size: int, viscosity: float) -> NavierStokes:
+    """Of fields on size x size points: half as many again, of which de-aliasing leaves the stored modes."""
+    return NavierStokes(Grid((-(-3 * size // 2),) * 2, (2 * np.pi,)), viscosity)
+
+
+def trajectories(equation: NavierStokes, size: int, samples: int, outputs: int) -> jax.Array:
+    """Vorticity [b, size, size, history + outputs]."""
 
     def one(key: jax.Array) -> jax.Array:
         start = equation.to_spectral(mcwilliams(key, equation.grid, convention="torch_cfd"))
         warm = round(4.5 * equation.grid.shape[0] / 0.7)
         first = rollout(etdrk4(equation, 4.5 / warm), start, 1, warm)
         later = rollout(etdrk4(equation, INTERVAL / 16), first[0], HISTORY + outputs - 1, 16)
-        return jnp.moveaxis(jax.vmap(equation.to_physical)(jnp.concatenate([first, later])), 0, -1)
+        states = jnp.concatenate([first, later])
+        return jnp.moveaxis(resize(jax.vmap(equation.to_physical)(states), (size, size), (1, 2)), 0, -1)
 
-    return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), samples))
+    return jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(jax.random.key(0), samples))
 
 
-def synthetic(truth: jax.Array, grid: Grid, level: float) -> jax.Array:
+def synthetic(truth: jax.Array, level: float) -> jax.Array:
     """Predictions with a relative error of `level`: smooth in time, zero at first, the spectrum of the flow."""
     outputs = truth.shape[-1]
     growth = jnp.arange(1, outputs + 1) / outputs
     # Another sample's vorticity is an error with the right spectrum; a shift keeps a batch of one from its own.
-    pattern = jnp.roll(jnp.roll(truth, 1, 0), grid.shape[0] // 3, 1)[..., -1:]
+    pattern = jnp.roll(jnp.roll(truth, 1, 0), truth.shape[1] // 3, 1)[..., -1:]
     error = growth * (pattern - jnp.mean(pattern, (1, 2), keepdims=True))
     axes = (1, 2, 3)
     return truth + error * (
@@ -60,42 +89,58 @@ def synthetic(truth: jax.Array, grid: Grid, level: float) -> jax.Array:
 
 
 def serial(equation: NavierStokes, name: str, steps: int, outputs: int) -> Candidate:
-    residual = Shooting(equation, INTERVAL, {"cn_rk4": cn_rk4, "etdrk4": etdrk4}[name], steps)
+    stepper, stages = STEPPERS[name]
+    residual = Shooting(equation, INTERVAL, stepper, steps)
+    refiner = Refiner(residual)
 
     def one(history: jax.Array) -> jax.Array:
-        states = residual.solve(equation.to_spectral(history[..., -1])[None], outputs)
-        return jnp.moveaxis(jax.vmap(equation.to_physical)(states), 0, -1)
+        states = residual.solve(refiner.states(history), outputs)
+        return refiner.fields(states, (*history.shape[:-1], outputs))
 
     def solve(prediction: jax.Array, history: jax.Array) -> jax.Array:
         del prediction
         return jax.vmap(one)(history)
 
-    return f"{name}, {steps} per snapshot", jax.jit(solve), STAGES[name] * steps * outputs
+    return Candidate(f"{name}, {steps} a snapshot", None, solve, stages * steps * outputs)
 
 
-def refiners(equation: NavierStokes, base: str, steps: int, outputs: int) -> list[Candidate]:
+def refined(equation: NavierStokes, base: str, steps: int, outputs: int) -> list[Candidate]:
     """Each residual with each optimiser that goes with it."""
-    all_steps = Stopping(patience=0)
-    differences, shooting = Differences(equation, INTERVAL), Shooting(equation, INTERVAL, cn_rk4, 2)
+    all_steps, quarter = Stopping(patience=0), steps // 4
+    differences, once, twice = (
+        Differences(equation, INTERVAL),
+        Shooting(equation, INTERVAL, cn_rk4, 1),
+        Shooting(equation, INTERVAL, cn_rk4, 2),
+    )
     cases = [
         ("differences, Adam", Refiner(differences, Adam(steps), all_steps), 3 * (steps + 1)),
-        ("differences, L-BFGS", Refiner(differences, LBFGS(steps // 4), all_steps), 6 * (steps // 4 + 1)),
-        ("shooting, Adam", Refiner(shooting, Adam(steps), all_steps), 30 * (steps + 1)),
-        ("shooting, L-BFGS", Refiner(shooting, LBFGS(steps // 4), all_steps), 60 * (steps // 4 + 1)),
+        ("differences, L-BFGS", Refiner(differences, LBFGS(quarter), all_steps), 6 * (quarter + 1)),
+        ("shooting, Adam", Refiner(once, Adam(steps), all_steps), 15 * (steps + 1)),
+        ("shooting, L-BFGS", Refiner(once, LBFGS(quarter), all_steps), 30 * (quarter + 1)),
         # A sweep takes a tangent, twice the evaluations, at every output.
-        ("shooting, Newton", Refiner(shooting, Newton(3), all_steps), 3 * (20 * outputs + 10)),
+        ("shooting in two, Newton", Refiner(twice, Newton(3), all_steps), 3 * (20 * outputs + 10)),
     ]
     return [
-        (f"{base} + {name}", jax.jit(lambda p, h, r=refiner: jax.vmap(r.refine_one)(p, h).trajectory), evals)
+        Candidate(f"{base} + {name}", base, lambda p, h, r=refiner: jax.vmap(r.refine_one)(p, h).trajectory, evals)
         for name, refiner, evals in cases
     ]
 
 
-def network(run: str) -> Callable[[np.ndarray], jax.Array]:
-    """Inputs -> predictions of a run."""
+def network(run: str, outputs: int) -> Callable[[jax.Array], jax.Array]:
+    """History -> so many snapshots, by the operator of a run: a space-time operator, or the rollout of one step."""
+    from operators import STFNO, Rollout
     from training.trained import load_run
 
-    return jax.jit(load_run(run).__call__)
+    trained = load_run(run)
+    operator = trained.operator
+    if not isinstance(operator, (STFNO, Rollout)):
+        raise SystemExit(f"--runs: got {type(operator).__name__} in {run}, wanted an STFNO or a Rollout")
+    operator.out_channels = outputs
+
+    def predict(history: jax.Array) -> jax.Array:
+        return trained(history.astype(jnp.float32)).astype(history.dtype)
+
+    return predict
 
 
 def error(found: jax.Array, truth: jax.Array) -> float:
@@ -104,20 +149,68 @@ def error(found: jax.Array, truth: jax.Array) -> float:
     return float(jnp.mean(jnp.sqrt(jnp.sum((found - truth) ** 2, axes) / jnp.sum(truth**2, axes))))
 
 
-def plane(candidates: list[Candidate], bases: dict[str, jax.Array], history: jax.Array, truth: jax.Array, rounds: int):
-    """One row for each candidate: name, error, seconds per sample, evaluations in sequence."""
-    times: dict[str, list[float]] = {name: [] for name, _, _ in candidates}
-    errors: dict[str, float] = {}
-    for turn in range(rounds + 1):
-        for name, run, _ in candidates:
-            prediction = bases.get(name.split(" + ")[0], truth)
-            begin = time.perf_counter()
-            found = jax.block_until_ready(run(prediction, history))
-            if turn:  # the first compiles
-                times[name].append((time.perf_counter() - begin) / len(truth))
-            else:
-                errors[name] = error(found, truth)
-    return [(name, errors[name], statistics.median(times[name]), evals) for name, _, evals in candidates]
+def measure(candidate: Candidate, prediction: jax.Array, history: jax.Array, truth: jax.Array, rounds: int) -> Row:
+    """Compiled first; the median of some rounds."""
+    program = jax.jit(candidate.run).lower(prediction, history).compile()
+    found, times = truth, []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        found = jax.block_until_ready(program(prediction, history))
+        times.append((time.perf_counter() - begin) / len(truth))
+    return Row(candidate, error(found, truth), statistics.median(times))
+
+
+def equal(row: Row, solvers: list[Row]) -> Row | None:
+    """The solver with the fewest evaluations among those that are at least as exact."""
+    found = [solver for solver in solvers if solver.error <= row.error]
+    return min(found, key=lambda solver: solver.candidate.evals) if found else None
+
+
+def line(row: Row, solvers: list[Row]) -> str:
+    """A row of the table, with the solver of equal error where the candidate is no solver."""
+    candidate = row.candidate
+    text = f"{candidate.name:44} {row.error:>8.1e} {1e3 * row.seconds:>10.2f} {candidate.evals or '':>7}"
+    solver = equal(row, solvers) if candidate.base else None
+    if solver is None:
+        return text
+    evals = f"{solver.candidate.evals / candidate.evals:>8.2g}" if candidate.evals else f"{'':>8}"
+    return f"{text}  {solver.candidate.name:22} {solver.seconds / row.seconds:>8.2g} {evals}"
+
+
+def plane(equation: NavierStokes, args: Any) -> list[Row]:
+    """Every candidate on the window of --outputs; prints as it goes."""
+    fields = trajectories(equation, args.size, args.samples, args.outputs)
+    history, truth = fields[..., :HISTORY], fields[..., HISTORY:]
+    solvers = [
+        measure(serial(equation, name, steps, args.outputs), truth, history, truth, args.rounds)
+        for name in STEPPERS
+        for steps in (1, 2, 4, 8)
+    ]
+    print(f"{'':44} {'rel. L2':>8} {'ms/sample':>10} {'evals':>7}  {'solver':22} {'time':>8} {'evals':>8}")
+    for row in solvers:
+        print(line(row, solvers), flush=True)
+    rows = list(solvers)
+    bases = {os.path.basename(os.path.normpath(run)): network(run, args.outputs) for run in args.runs}
+    for name, predict in (bases or {"base": None}).items():
+        prediction = synthetic(truth, args.level) if predict is None else jax.jit(predict)(history)
+        cases = [] if predict is None else [Candidate(name, name, lambda _, h, f=predict: f(h), 0)]
+        for candidate in cases + refined(equation, name, args.steps, args.outputs):
+            rows.append(measure(candidate, prediction, history, truth, args.rounds))
+            print(line(rows[-1], solvers), flush=True)
+    return rows
+
+
+def windows(equation: NavierStokes, args: Any) -> None:
+    """How long a window has to be before a refinement takes fewer evaluations in sequence than an equal solver."""
+    print(f"\nwindows from an error of {args.level:g}, one sample: evaluations in sequence of refinement and solver")
+    for outputs in args.windows:
+        fields = trajectories(equation, args.size, 1, outputs)
+        history, truth = fields[..., :HISTORY], fields[..., HISTORY:]
+        prediction = synthetic(truth, args.level)
+        cases = [serial(equation, name, steps, outputs) for name in STEPPERS for steps in (1, 2, 4)]
+        solvers = [measure(case, truth, history, truth, 1) for case in cases]
+        for candidate in refined(equation, f"{outputs} outputs", args.steps, outputs)[::2]:
+            print(line(measure(candidate, prediction, history, truth, 1), solvers), flush=True)
 
 
 def collectives(text: str | None) -> dict[str, int]:
@@ -128,59 +221,64 @@ def collectives(text: str | None) -> dict[str, int]:
     return {kind: count for kind, count in found.items() if count}
 
 
-def spread(equation: NavierStokes, steps: int, prediction: jax.Array, history: jax.Array, devices: int) -> list[str]:
+def spread(equation: NavierStokes, args: Any) -> None:
     """The same refinement with the outputs over devices: what they exchange, and that the result is the same."""
-    mesh = jax.make_mesh((devices,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))
+    mesh = jax.make_mesh((args.devices,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))
     whole, over_time = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec("time")
-    outputs = prediction.shape[-1] // devices * devices
-    prediction = prediction[:1, ..., :outputs]
-    refiner = Refiner(Shooting(equation, INTERVAL, cn_rk4, 2), Adam(steps), Stopping(patience=0))
-    states, past = refiner.states(prediction[0]), refiner.states(history[0])
-    residual = Shooting(equation, INTERVAL, cn_rk4, 2, axis="time")
+    outputs = -(-args.outputs // args.devices) * args.devices
+    fields = trajectories(equation, args.size, 1, outputs)
+    history, prediction = fields[..., :HISTORY], synthetic(fields[..., HISTORY:], args.level)
+    refiner = Refiner(Shooting(equation, INTERVAL, cn_rk4, 1), Adam(args.steps // 4), Stopping(patience=0))
+    residual = Shooting(equation, INTERVAL, cn_rk4, 1, axis="time")
     alone = jax.jit(jax.shard_map(residual, mesh=mesh, in_specs=(over_time, whole), out_specs=over_time))
+    states = refiner.states(prediction[0]), refiner.states(history[0])
+    in_residual = collectives(alone.lower(*states).compile().as_text())
     program: Callable[..., Refined] = jax.jit(time_parallel(refiner, mesh))
-    apart, together = program(prediction, history[:1]), refiner(prediction, history[:1])
+    compiled = program.lower(prediction, history).compile()
+    apart, together = compiled(prediction, history), refiner(prediction, history)
     difference = float(jnp.max(jnp.abs(apart.trajectory - together.trajectory)))
-    in_residual = collectives(alone.lower(states, past).compile().as_text())
-    in_all = collectives(program.lower(prediction, history[:1]).compile().as_text())
-    return [
-        f"{outputs} outputs over {devices} devices: residual {in_residual}",
-        f"  whole refinement {in_all}: before the loop over the steps, and in it",
-        f"  largest difference from one device: {difference:.1e}",
-    ]
+    print(f"\n{outputs} outputs over {args.devices} devices, {args.steps // 4} steps of Adam: residual {in_residual}")
+    print(f"  whole refinement {collectives(compiled.as_text())}: before the loop over the steps, and in it")
+    print(f"  largest difference from one device: {difference:.1e}")
 
 
-def report(args: Any) -> None:
-    equation = NavierStokes(Grid((args.size, args.size), (2 * np.pi,)), args.viscosity)
-    fields = trajectories(equation, args.samples, args.outputs)
-    history, truth = fields[..., :HISTORY], fields[..., HISTORY:]
-    bases = {"base": synthetic(truth, equation.grid, args.level)}
-    candidates = [serial(equation, name, steps, args.outputs) for name in STAGES for steps in (1, 2, 4, 8)]
-    candidates.append(("base", lambda prediction, history: prediction, 0))
-    candidates += refiners(equation, "base", args.steps, args.outputs)
-    for run in args.runs:
-        predict, name = network(run), os.path.basename(os.path.normpath(run))
-        bases[name] = jnp.asarray(predict(np.asarray(history, np.float32)), truth.dtype)
-        candidates.append((name, lambda _, history, p=predict: p(history.astype(jnp.float32)), 0))
-        candidates += refiners(equation, name, args.steps, args.outputs)
-    print(f"{'':42} {'rel. L2':>9} {'ms/sample':>10} {'evals':>7}")
-    for name, wrong, seconds, evals in plane(candidates, bases, history, truth, args.rounds):
-        print(f"{name:42} {wrong:>9.1e} {1e3 * seconds:>10.2f} {evals:>7}", flush=True)
-    for line in spread(equation, args.steps, bases["base"], history, args.devices) if args.devices > 1 else []:
-        print(line)
+def draw(rows: list[Row], path: Path) -> None:
+    """Error over time and over evaluations in sequence: a line for each solver, a mark for everything else."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    costs = ((lambda row: 1e3 * row.seconds), (lambda row: row.candidate.evals))
+    names = dict.fromkeys(
+        row.candidate.name.split(", ")[0] if not row.candidate.base else row.candidate.name for row in rows
+    )
+    for panel, cost, label in zip(panels, costs, ("ms per sample", "evaluations in sequence"), strict=True):
+        for index, name in enumerate(names):
+            chosen = [row for row in rows if row.candidate.name.split(", ")[0] == name or row.candidate.name == name]
+            chosen = [row for row in chosen if cost(row) > 0]
+            solver = bool(chosen) and not chosen[0].candidate.base
+            style = {"ls": "-" if solver else "none", "marker": "osD^v<>PX*hp"[index % 12], "color": f"C{index % 10}"}
+            panel.loglog([cost(row) for row in chosen], [row.error for row in chosen], label=name, **style)
+        panel.set_xlabel(label)
+        panel.grid(True, which="major", alpha=0.3)
+    panels[0].set_ylabel("relative L2 error")
+    panels[0].legend(fontsize="x-small")
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
     parser: Any = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--runs", nargs="*", default=[], help="run directories: ns_stfno, ns_fno_rollout, ...")
+    parser.add_argument("--size", type=int, default=64, help="points per axis of the fields")
     parser.add_argument("--viscosity", type=float, default=1e-3)
     parser.add_argument("--outputs", type=int, default=10)
-    parser.add_argument("--samples", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=2)
     parser.add_argument("--steps", type=int, default=200, help="of Adam; a quarter of them for L-BFGS")
-    parser.add_argument("--level", type=float, default=0.4, help="relative error of the base prediction")
-    parser.add_argument("--runs", nargs="*", default=[], help="run directories of networks with the same map")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--dtype", default="float64", choices=["float32", "float64"])
+    parser.add_argument("--level", type=float, default=0.1, help="relative error of synthetic base predictions")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--windows", nargs="*", type=int, default=[], help="numbers of outputs to compare")
+    parser.add_argument("--plot", type=Path, help="picture to write")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     parser.add_argument("--devices", type=int, default=8, help="for the refinement spread in time; 1 leaves it out")
     args = parser.parse_args()
     # Virtual devices on a CPU; before JAX starts.
@@ -188,7 +286,14 @@ def main() -> None:
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
     with jax.enable_x64(args.dtype == "float64"):
         print(f"{jax.devices()[0].device_kind}, {args.dtype}, {args.size}x{args.size}, viscosity {args.viscosity:g}")
-        report(args)
+        equation = flow(args.size, args.viscosity)
+        rows = plane(equation, args)
+        if args.plot:
+            draw(rows, args.plot)
+        if args.windows:
+            windows(equation, args)
+        if args.devices > 1:
+            spread(equation, args)
 
 
 if __name__ == "__main__":

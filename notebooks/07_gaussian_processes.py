@@ -115,7 +115,7 @@ plt.show()
 # %% [markdown]
 # ## Without a grid
 #
-# On scattered points a kernel of Matern's and a sparse factor of its inverse covariance take the place of the structure.
+# On scattered points a kernel of Matern's and a sparse factor of its inverse covariance stand in for the structure.
 # Points are ordered from coarse to fine; each sees the ones before it that are near on its own scale.
 
 # %%
@@ -154,8 +154,8 @@ plt.show()
 # %% [markdown]
 # ## Data with certificates
 #
-# `pde=gp_poisson` solves Poisson's equation for random sources and boundary values. Each sample says how good it is: the
-# residual of the equation at the centres of the cells, where the solver did not look, and a pessimistic deviation.
+# `pde=gp_poisson` solves Poisson's equation for random sources and boundary values. Each sample says how good it is: by
+# the residual of the equation at the centres of the cells, where the solver did not look, and a pessimistic deviation.
 
 # %%
 import dataclasses

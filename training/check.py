@@ -18,6 +18,7 @@ from .config import Run
 from .metrics import standard_metrics
 from .objective import Physics
 from .problem import Problem, problem_of_generator
+from .refinement import check_refinement
 from .step import split_operator
 
 
@@ -50,6 +51,9 @@ def check_components(run: Run) -> None:
     if build.is_online(run) and run.data.get("source") is not None:
         raise ValueError(f"data.loader: got {run.data['loader']} for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
+    if run.refine:
+        sets = [(m, size) for n, (m, s) in splits.items() if n not in ("train", "valid") for size in s.resolutions]
+        check_refinement(run.refine, operator, sets, run.data, run.allow)
     tests = set()
     for name, (_, split) in splits.items():
         if name not in ("train", "valid"):

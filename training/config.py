@@ -1,7 +1,7 @@
 """The schema of a run: typed settings, so that a misspelt or mistyped key fails while the config is composed.
 
-Components (`operator pde data loss optimizer growth`) stay open dictionaries with a `_target_`: their keys are checked
-against the constructor's signature by `training.build`. This module imports no JAX, so that `--help` is quick.
+Components (`operator pde data loss optimizer growth refine`) stay open dictionaries with a `_target_`: their keys are
+checked against the constructor's signature by `training.build`. This module imports no JAX, so that `--help` is quick.
 """
 
 import dataclasses
@@ -16,7 +16,10 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 # What may change between an interrupted run and the command that continues it.
-NOT_PART_OF_THE_RUN = ("run_id", "output", "logger", "mesh", "checkpoint", "distributed", "plots", "compile_cache")
+NOT_PART_OF_THE_RUN = (
+    *("run_id", "output", "logger", "mesh", "checkpoint", "distributed", "plots", "compile_cache"),
+    "refine",  # comes after training: the same network, whichever way its predictions are refined
+)
 
 
 def _at_least(node: Any, group: str | None, **bounds: int) -> None:
@@ -35,7 +38,8 @@ class Trainer:
     Args:
         epochs: passes over the training set.
         accumulate: micro-batches per optimizer step; memory falls, the gradient is the same mean.
-        steps_per_dispatch: optimizer steps in one compiled call (resident data only).
+        steps_per_dispatch: optimizer steps in one compiled call (resident data only); 1 makes U-Nets several times
+            faster on CPUs, whose convolutions are slow in a compiled loop.
         eval_every: epochs between evaluations on the validation set; 0 for none.
         ema_decay: decay of the exponential moving average of the parameters that is then evaluated; null for none.
         eval_batch_size: samples per evaluation batch; null for the training batch size.
@@ -157,6 +161,7 @@ class Run:
     loss: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     growth: dict[str, Any] = field(default_factory=dict)
+    refine: dict[str, Any] = field(default_factory=dict)
     trainer: Trainer = field(default_factory=Trainer)
     mesh: Mesh = field(default_factory=Mesh)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)

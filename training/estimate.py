@@ -8,11 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from data.instantiate import instantiate
 from data.source import Samples
 from operators.refiner import Differences, Refiner
-from pdes.equations import Equation
-from spectral.grid import Grid
+
+from .trajectory import trajectory_of
 
 # The share of samples that a calibrated interval is made to hold.
 LEVEL = 0.9
@@ -30,42 +29,12 @@ def estimate_of(samples: Samples, allow: Sequence[str] = ()) -> Callable[[Array,
         allow: as for `data.instantiate.instantiate`.
 
     Raises:
-        ValueError: where the data are no trajectory of an equation: no generator, one without a flow, other fields than
-            its states, times that are not evenly spaced, fewer than three.
+        ValueError: where the data are no trajectory of an equation, see `training.trajectory.trajectory_of`.
     """
-    equation, metadata = _equation(samples, allow), samples.metadata
-    fields = list(equation.fields)
-    if list(samples.inputs) != fields or list(samples.targets) != fields:
-        raise _not_a_trajectory(f"a map from {list(samples.inputs)} to {list(samples.targets)} of states {fields}")
-    chosen = [(*samples.inputs[name], *samples.targets[name]) for name in fields]
-    times = np.array([metadata.fields[fields[0]].times[i] for i in chosen[0]])
-    steps = np.diff(times)
-    even = len(times) > 2 and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-6)
-    if not even or len(set(chosen)) > 1:
-        raise _not_a_trajectory(f"snapshots at {', '.join(f'{t:g}' for t in times)}")
-    order = max(p for p in (2, 4, 6) if p < len(times))
-    one = jax.vmap(Refiner(Differences(equation, float(steps[0]), order)).estimate_one)
+    trajectory = trajectory_of(samples, allow, what="estimate")
+    order = max(p for p in (2, 4, 6) if p < trajectory.snapshots)
+    one = jax.vmap(Refiner(Differences(trajectory.equation, trajectory.interval, order)).estimate_one)
     return lambda x, prediction: one(prediction, x)
-
-
-def _equation(samples: Samples, allow: Sequence[str]) -> Equation:
-    metadata = samples.metadata
-    if not metadata.generator:
-        raise _not_a_trajectory(f"a file of {metadata.equation!r} that names no generator")
-    generator = instantiate(metadata.generator, allow=allow, where=str(metadata.path))
-    stored = generator.flow(Grid(metadata.shape, metadata.extent)) if metadata.periodic else None
-    if stored is None:
-        raise _not_a_trajectory(f"data of {generator.name!r}, which names no flow on a periodic box")
-    # Of the modes below N/2 none is lost.
-    share = max(2, stored.degree) + 1
-    return generator.flow(Grid(tuple(math.ceil(share * n / 2) for n in metadata.shape), metadata.extent))
-
-
-def _not_a_trajectory(got: str) -> ValueError:
-    return ValueError(
-        f"estimate: got {got}, wanted a trajectory: at least three evenly spaced snapshots of the states of one flow, "
-        "the inputs before the targets, such as those of pde=ns_decaying; leave estimate=false"
-    )
 
 
 def interval(errors: np.ndarray, estimates: np.ndarray) -> tuple[float, float]:

@@ -31,6 +31,8 @@ class Evaluation:
         devices: devices to use; -1 for all.
         estimate: also estimate the errors from the equation behind the data, without the targets, and say what that is
             worth: see `training.estimate`. The interval comes from split `valid`, on the grid that the run trained on.
+        refine: a choice of `configs/refine`, such as refine=shooting: also refine the predictions by the equation
+            behind the data, and solve it serially from the same inputs; see `training.refinement`.
         allow: prefixes of `_target_` beyond this package's own. Only this command grants them: a run from elsewhere
             cannot name what is executed here.
     """
@@ -43,6 +45,7 @@ class Evaluation:
     batch_size: int | None = None
     devices: int = -1
     estimate: bool = False
+    refine: dict[str, Any] = field(default_factory=dict)
     allow: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -95,6 +98,7 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
         (folder / "evaluations").mkdir(exist_ok=True)
         asked: dict[str, Any] = {"generator": settings.generator} if settings.generator else {}
         asked |= {"estimate": True} if settings.estimate else {}
+        asked |= {"refinement": settings.refine} if settings.refine else {}
         key = f"_{content_key(asked)}" if asked else ""
         name = f"{'+'.join(sets)}_step{result['step']}{key}.json"
         directory.write_json(folder / "evaluations" / name, result | asked)
@@ -111,7 +115,7 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     from .evaluator import Evaluator
     from .metrics import standard_metrics
     from .sharding import make_mesh
-    from .trained import restore_weights
+    from .trained import Trained, restore_weights
 
     available = jax.device_count()
     if settings.devices != -1 and not 1 <= settings.devices <= available:
@@ -121,20 +125,31 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     first = next(iter(sets.values()))
     weights = restore_weights(run, folder, settings.which, mesh)
     inputs, targets = directory.read_normalizers(folder)
+    batch_size = settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"]
     evaluator = functools.partial(
         Evaluator,
         lambda values, x: targets.decode(weights.model_of(*values, evaluate=True)(inputs.encode(x))),
-        standard_metrics(first.metadata.box.span, first.metadata.periodic),
+        standard_metrics(first.metadata.box.span, first.metadata.periodic, first.metadata.parameters.get("white")),
         mesh,
-        settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"],
+        batch_size,
     )
     values = (weights.params, weights.statistics)
     result: dict[str, Any] = {"step": weights.step}
     if settings.estimate:
-        return result | _estimates(settings, run, evaluator, values, sets), list(sets)
-    measure = evaluator()
-    for title, samples in sets.items():
-        result |= {f"{title}/{metric}": value for metric, value in measure(values, samples).items()}
+        result |= _estimates(settings, run, evaluator, values, sets)
+    else:
+        measure = evaluator()
+        for title, samples in sets.items():
+            result |= {f"{title}/{metric}": value for metric, value in measure(values, samples).items()}
+    if settings.refine:
+        from operators.base import Operator
+
+        from .refinement import refine_sets
+
+        operator = weights.model_of(*values, evaluate=True)
+        assert isinstance(operator, Operator)
+        trained = Trained(operator, inputs, targets, weights.step)
+        result |= refine_sets(settings.refine, trained, sets, batch_size, settings.allow, folder if run.plots else None)
     return result, list(sets)
 
 

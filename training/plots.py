@@ -60,7 +60,7 @@ def fields(path: str | Path, samples: Samples, prediction: Float[np.ndarray, "n 
             (0, c) for c in np.unique(np.linspace(0, channels - 1, min(rows, channels)).round().astype(int)).tolist()
         ]
     draw = _line_row if samples.metadata.ndim == 1 else _image_row
-    with _figure(path, *_size(samples.metadata, len(picks))) as figure:
+    with figure_file(path, *_size(samples.metadata, len(picks))) as figure:
         for row, (sample, channel) in enumerate(picks):
             source = min(channel, samples.x.shape[-1] - 1)
             content = _Row(
@@ -87,7 +87,7 @@ def spectra(path: str | Path, samples: Samples, prediction: Float[np.ndarray, "n
     metadata, target = samples.metadata, samples.y[: len(prediction)]
     grid = Grid(metadata.shape, metadata.extent)
     channels = range(min(prediction.shape[-1], 4))
-    with _figure(path, 4.6 * len(channels), 3.6) as figure:
+    with figure_file(path, 4.6 * len(channels), 3.6) as figure:
         for channel in channels:
             axes = figure.add_subplot(1, len(channels), channel + 1)
             u, v = target[..., channel], prediction[..., channel]
@@ -128,7 +128,7 @@ def curves(path: str | Path, metrics: str | Path) -> Path:
         for title, group in (("training loss", loss), ("evaluation", evaluations), ("learning rate", rate))
         if group
     ]
-    with _figure(path, 4.2 * max(len(panels), 1), 3.2) as figure:
+    with figure_file(path, 4.2 * max(len(panels), 1), 3.2) as figure:
         for index, (title, group) in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), index + 1)
             for (label, data), color in zip(group.items(), CYCLE, strict=False):
@@ -150,7 +150,7 @@ def curves(path: str | Path, metrics: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def _figure(path: str | Path, width: float, height: float) -> Iterator[Any]:
+def figure_file(path: str | Path, width: float, height: float) -> Iterator[Any]:
     """A figure in our style (inches), saved on leaving and then forgotten."""
     # Takes most of a second: only runs that plot pay for it.
     import matplotlib
@@ -223,7 +223,7 @@ def _line_row(figure: Any, place: tuple[int, int], metadata: Metadata, content: 
             axes.plot(x, values, linewidth=1.5, **style)
         axes.set_ylabel(ylabel)
         axes.grid()
-        _ticks(axes.xaxis, length)
+        set_ticks(axes.xaxis, length)
         axes.set_xlim(0, length)
         if row == 0 or column == 2:
             axes.set_title(title)
@@ -252,13 +252,13 @@ def _image_row(figure: Any, place: tuple[int, int], metadata: Metadata, content:
     )
     previous = None
     for column, (title, field, cmap, scale, label) in enumerate(panels):
-        low, high = _limits(scale, cmap)
+        low, high = limits(scale, cmap)
         axes = figure.add_subplot(rows, 4, 4 * row + column + 1)
         box = (0, metadata.extent[0], 0, metadata.extent[1])
         image = axes.imshow(field.T, origin="lower", extent=box, cmap=cmap, vmin=low, vmax=high)
         axes.spines[:].set_visible(True)
-        _ticks(axes.xaxis, metadata.extent[0])
-        _ticks(axes.yaxis, metadata.extent[1], labels=column == 0)
+        set_ticks(axes.xaxis, metadata.extent[0])
+        set_ticks(axes.yaxis, metadata.extent[1], labels=column == 0)
         if row == 0 or column == 3:
             axes.set_title(title)
         if row == rows - 1:
@@ -281,7 +281,7 @@ def _color_map(fields: np.ndarray) -> str:
     return "RdBu_r" if min(-low, high) > 0.1 * max(-low, high) else "cividis"
 
 
-def _limits(field: np.ndarray, cmap: str) -> tuple[float, float]:
+def limits(field: np.ndarray, cmap: str) -> tuple[float, float]:
     """Symmetric about zero for a diverging map."""
     low, high = float(field.min()), float(field.max())
     if cmap != "cividis":
@@ -305,7 +305,7 @@ def _unit(unit: str, power: int = 1) -> str:
     return rf" [$\mathrm{{{unit}}}$]" if "^" in unit else f" [{unit}]"
 
 
-def _ticks(axis: Any, length: float, labels: bool = True) -> None:
+def set_ticks(axis: Any, length: float, labels: bool = True) -> None:
     """Both ends and the middle, in units of pi where the length is a multiple of it."""
     turns = length / math.pi
     if turns > 0.5 and abs(turns - round(turns)) < 1e-6:

@@ -97,6 +97,7 @@ def write_report(run_dir: str | os.PathLike) -> Path:
         "Training curves": _pictures(run, "curves*.png"),
         "Predictions": _pictures(run, "*fields*.png"),
         "Spectra": _pictures(run, "*spectra*.png"),
+        "Refinement": _pictures(run, "refined*.png"),
         "Parameters": _parameters(read_json(run / "parameters.json")),
         "Configuration": f"<pre>{html.escape((run / 'config.yaml').read_text(encoding='utf-8').strip())}</pre>",
         "Environment": _environment(result),

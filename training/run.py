@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from omegaconf import DictConfig
 
 from data.order import check_batches
+from operators.base import Operator
 from spectral.filters import resize
 
 from . import build, directory, distributed
@@ -33,6 +34,7 @@ from .loop import fit, resident_train, staged, stream_train
 from .metrics import standard_metrics
 from .preemption import stop_on_signal
 from .problem import problem_of_file
+from .refinement import refine_sets
 from .sharding import DATA, collectives, make_mesh, over_samples, replicated
 from .step import (
     TrainState,
@@ -43,7 +45,7 @@ from .step import (
     split_operator,
     statistics_of,
 )
-from .trained import read_settings, restore_weights
+from .trained import Trained, read_settings, restore_weights
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -120,6 +122,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             )
 
         result = _floors(program, state, named) | _scores(program.evaluator, state, named, logger)
+        result |= _refined(settings, program, state, sets.test, folder, logger)
         result |= {
             "num_params": program.num_params,
             "steps": int(state.step),
@@ -161,6 +164,7 @@ class Program(NamedTuple):
         rate: step -> learning rate.
         steps_per_epoch: optimizer steps in one pass over the training set.
         evaluator: mean errors of a set.
+        trained: parameters and running statistics -> the operator between physical fields.
         floor: the least errors that the operator's modes allow; None where they bound nothing.
         table: name -> shape of every parameter.
         num_params: numbers in all of them.
@@ -171,6 +175,7 @@ class Program(NamedTuple):
     rate: Callable
     steps_per_epoch: int
     evaluator: Evaluator
+    trained: Callable[..., Trained]
     floor: Floor | None
     table: dict[str, tuple[int, ...]]
     num_params: int
@@ -229,7 +234,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
         return train
 
     steps_per_stage = settings.trainer.epochs_per_stride * loader.steps_per_epoch
-    metrics_of_set = standard_metrics(problem.extent, problem.periodic)
+    metrics_of_set = standard_metrics(problem.extent, problem.periodic, problem.parameters.get("white"))
     over = over_samples(mesh), settings.trainer.eval_batch_size or settings.data["batch_size"]
     evaluator = Evaluator(
         lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))), metrics_of_set, *over
@@ -237,7 +242,13 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
     bounded = getattr(abstract, "truncation", None) is not None
     floor = Floor(model_of, targets, metrics_of_set, *over) if bounded else None
     train = staged([train_on(stage) for stage in stages], steps_per_stage)
-    return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, floor, table, num_params)
+
+    def trained(params, statistics) -> Trained:
+        operator = model_of(params, statistics, evaluate=True)
+        assert isinstance(operator, Operator)
+        return Trained(operator, inputs, targets, loader.steps_per_epoch * settings.trainer.epochs)
+
+    return Program(make_state, train, rate, loader.steps_per_epoch, evaluator, trained, floor, table, num_params)
 
 
 def _representation(k_space: KSpace | None, encode: Callable, stage: tuple[int, ...]) -> dict[str, Callable]:
@@ -315,6 +326,17 @@ def _scores(evaluator: Evaluator, state: TrainState, named, logger: RunLogger) -
             logger.log(int(state.step), name, scores)
         result |= {f"{name}/{metric}": value for metric, value in scores.items()}
     return result
+
+
+def _refined(settings: Run, program: Program, state: TrainState, sets, folder: Path, logger) -> dict[str, float]:
+    """The test sets refined by their equation where the config asks for it: on the first process, the others wait."""
+    if not settings.refine:
+        return {}
+    trained = program.trained(*_averaged(state))
+    portion = settings.trainer.eval_batch_size or settings.data["batch_size"]
+    arguments = sets, portion, settings.allow, folder if settings.plots else None, logger.message
+    main = distributed.is_main()
+    return distributed.together(lambda: refine_sets(settings.refine, trained, *arguments) if main else {})
 
 
 def _averaged(state: TrainState):

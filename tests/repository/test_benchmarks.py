@@ -1,13 +1,19 @@
 """Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
 
+import math
+import os
+import sys
 from functools import partial
 
+import jax.numpy as jnp
+import pytest
 from flax import nnx
 
-from benchmarks import token_mixers
+from benchmarks import refiner, token_mixers
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
+from benchmarks.transform_once_accuracy import least
 from operators import FNO
 from operators.layers.afno_mixer import AFNOMixer
 from training.sharding import make_mesh
@@ -42,3 +48,47 @@ def test_the_table_of_token_mixers(monkeypatch):
     monkeypatch.setattr(token_mixers, "cases", lambda side: {"AFNO": (8, partial(AFNOMixer, 8, num_blocks=2))})
     header, _, row = table((4, 8), rounds=1).splitlines()
     assert "time ~ N^" in header and row.startswith(f"| AFNO | 8 | {4 * 8**2 // 2 + 4 * 8} |")
+
+
+def test_learning_rates_are_searched_on_both_sides():
+    asked = []
+
+    def error(power: int) -> float:
+        asked.append(power)
+        return {3: math.inf}.get(power, abs(power - 2))  # a rate too high diverges
+
+    assert least(error) == 2 and max(asked) == 3
+    assert least(lambda power: abs(power + 1)) == -1
+    assert least(abs) == 0
+
+
+def test_the_solver_of_equal_error():
+    """The one with the fewest evaluations that is as exact; its evaluations as a part of the candidate's."""
+
+    def row(name: str, base: str | None, error: float, evals: int) -> refiner.Row:
+        return refiner.Row(refiner.Candidate(name, base, jnp.asarray, evals), error, 1e-3 * evals)
+
+    solvers = [row("cn_rk4, 1", None, 1e-3, 50), row("etdrk4, 1", None, 2e-3, 40), row("cn_rk4, 2", None, 1e-4, 100)]
+    for error, evals in ((5e-3, 40), (1e-3, 50), (1e-4, 100)):
+        found = refiner.equal(row("refined", "base", error, 600), solvers)
+        assert found is not None and found.candidate.evals == evals
+    assert refiner.equal(row("refined", "base", 1e-5, 600), solvers) is None
+    assert refiner.line(row("refined", "base", 5e-3, 400), solvers).split()[-1] == "0.1"
+    assert refiner.flow(64, 1e-3).grid.shape == (96, 96)
+
+
+@pytest.mark.slow
+def test_the_plane_of_the_refiner(monkeypatch, capsys, tmp_path):
+    """Every candidate on small windows: solvers become more exact, Newton ends at that of its residual."""
+    picture = tmp_path / "plane.png"
+    numbers = {"size": 16, "viscosity": 0.05, "outputs": 8, "samples": 1, "steps": 20, "windows": 4}
+    arguments = [f"--{name}={number}" for name, number in numbers.items()]
+    monkeypatch.setattr(sys, "argv", ["refiner", *arguments, "--dtype=float64", f"--plot={picture}"])
+    monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # what it adds is for a process of its own
+    refiner.main()
+    text = capsys.readouterr().out
+    print(text)
+    errors = {line[:44].strip(): float(line[44:].split()[0]) for line in text.splitlines()[2:14]}
+    assert errors["etdrk4, 8 a snapshot"] < errors["etdrk4, 1 a snapshot"] / 100
+    assert errors["base + shooting in two, Newton"] < 2 * errors["cn_rk4, 2 a snapshot"]
+    assert "residual {'collective-permute': 1}" in text and picture.stat().st_size > 20_000

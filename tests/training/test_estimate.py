@@ -1,4 +1,5 @@
-"""`training.evaluate estimate=true`: what the equation says of predictions, what that is worth, and what is refused."""
+"""`training.evaluate estimate=true` and `refine=...`: what the equation says of predictions, what that is worth, what
+it makes of them."""
 
 import dataclasses
 import json
@@ -6,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
 from data.source import load
 from training.config import register
@@ -36,6 +38,7 @@ def chaos(tmp_path_factory):
         "operator.n_modes=[12]", "data.splits.train.samples=16", "data.splits.valid.samples=20",
         "data.splits.test={samples:12,seed:2,resolutions:[[32]],generator:null}",
         "data.splits.train.resolutions=[[32]]", "data.splits.valid.resolutions=[[32]]",
+        "refine=shooting", "refine.samples=3", "refine.solver_steps=[2]",
     )  # fmt: skip
 
 
@@ -114,3 +117,23 @@ def test_maps_that_are_no_trajectory(chaos):
         estimate_of(load(path, {"u": (0,)}, {"u": (10,)}))
     with pytest.raises(ValueError, match=r"estimate: got snapshots at 5, 5.5, 7"):
         estimate_of(load(path, {"u": (0,)}, {"u": (1, 4)}))
+
+
+def test_a_run_that_refines_its_predictions(chaos):
+    """Beside the prediction of the same samples and a solver from the same inputs; then by another optimiser."""
+    recorded = json.loads((chaos / "result.json").read_text())
+    before, after = (recorded[f"test_{who}/rel_l2"] for who in ("predicted", "refined"))
+    assert after < before / 20 and recorded["test_refined/estimate"] < recorded["test_predicted/estimate"] / 20
+    assert recorded["test_cn_rk4_2/rel_l2"] < after and recorded["test_cn_rk4_2/seconds"] > 0
+    register()
+    overrides = [f"run={chaos}", "refine=newton", "refine.samples=3", "refine.optimizer.steps=6"]
+    with initialize_config_module("configs", version_base="1.3"):
+        cfg = compose("evaluate", overrides=overrides)
+    settings = OmegaConf.to_object(cfg)
+    assert isinstance(settings, Evaluation)
+    settings.devices = 1
+    found = evaluate(settings)
+    assert found["test_predicted/rel_l2"] == pytest.approx(before, rel=1e-5)
+    # Newton ends at the solution of its solver, even from here, but for the highest mode, which de-aliasing drops.
+    assert found["test_refined/rel_l2"] < 1e-3 and found["test_refined/estimate"] < 1e-5
+    assert len(list((chaos / "evaluations").glob("test_step*.json"))) == 2
