@@ -103,6 +103,7 @@ def test_what_the_generator_refuses_and_leaves_out():
         ({"length_scale": 500.0}, "length_scale: got 500.0 with"),
         ({"boundary": -1.0}, "boundary: got -1.0"),
         ({"shape": (65,)}, "shape: got"),
+        ({"shape": (60, 60)}, "points: got 60 per axis"),
     ):
         with pytest.raises(ValueError, match=message):
             GPPoisson(**arguments)
