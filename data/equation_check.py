@@ -1,8 +1,9 @@
 """Whether the fields of a file follow from each other by an equation."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -84,12 +85,15 @@ def _advance(metadata: Metadata, generator: Generator, duration: float) -> Solve
     dt: Any = metadata.parameters.get("dt")
     steps = max(1, math.ceil(duration / dt - 1e-9)) if isinstance(dt, float) and dt > 1e-4 * duration else 8
 
-    def flow(grid: Grid) -> Equation:
-        found = generator.flow(grid)
-        assert found is not None
-        return found
+    # Times are equally far apart up to round-off, and a program is compiled for one duration.
+    duration = float(f"{duration:.12g}")
+    return lambda u: replay(_flow(generator), u, metadata.extent, duration, steps=steps)
 
-    return lambda u: replay(flow, u, metadata.extent, duration, steps=steps)
+
+@functools.lru_cache(maxsize=32)
+def _flow(generator: Generator) -> Callable[[Grid], Equation]:
+    """The same function for equal generators, which have the same programs."""
+    return cast(Callable[[Grid], Equation], generator.flow)
 
 
 def _check_map(metadata: Metadata, generator: Generator, samples: Sequence[int]) -> Iterator[Finding]:
@@ -105,26 +109,34 @@ def _check_map(metadata: Metadata, generator: Generator, samples: Sequence[int])
     given, end = (states(metadata, names, -1, samples) for names in (inputs, targets))
 
     def solve(u: np.ndarray) -> np.ndarray:
-        shape, axes = u.shape[2:], tuple(range(u.ndim - 2))
-        # Cells are constant: each may be many.
-        fine = generator.solver_shape(shape) if metadata.periodic else tuple(3 * n for n in shape)
-        grid = Grid(fine, metadata.extent)
-
-        def one(fields: jax.Array) -> jax.Array:
-            there = {
-                name: _refined(field, fine, metadata.periodic)[None] for name, field in zip(inputs, fields, strict=True)
-            }
-            found = generator.solve(there, grid)
-            assert found is not None
-            back = [found[name][-1:] for name in targets]
-            if metadata.periodic:
-                return jnp.concatenate([resize(v[0], shape, axes)[None] for v in back])
-            return jnp.concatenate([v[(slice(None), *[slice(1, None, 3)] * len(shape))] for v in back])
-
         with jax.enable_x64(True):
-            return np.asarray(jax.jit(jax.vmap(one))(jnp.asarray(u, jnp.float64)))
+            call = _map(generator, metadata.extent, u.shape[2:], metadata.periodic)
+            return np.asarray(call(jnp.asarray(u, jnp.float64)))
 
     yield _residual(where, metadata, given, end, solve, complete=False, steady=True)
+
+
+@functools.lru_cache(maxsize=32)
+def _map(
+    generator: Generator, extent: tuple[float, ...], shape: tuple[int, ...], periodic: bool
+) -> Callable[[jax.Array], jax.Array]:
+    """Inputs [b, field, *space] -> targets on the same grid, compiled once."""
+    axes = tuple(range(len(shape)))
+    # Cells are constant: each may be many.
+    fine = generator.solver_shape(shape) if periodic else tuple(3 * n for n in shape)
+
+    def one(fields: jax.Array) -> jax.Array:
+        there = {
+            name: _refined(field, fine, periodic)[None] for name, field in zip(generator.inputs, fields, strict=True)
+        }
+        found = generator.solve(there, Grid(fine, extent))
+        assert found is not None
+        back = [found[name][-1:] for name in generator.targets]
+        if periodic:
+            return jnp.concatenate([resize(v[0], shape, axes)[None] for v in back])
+        return jnp.concatenate([v[(slice(None), *[slice(1, None, 3)] * len(shape))] for v in back])
+
+    return jax.jit(jax.vmap(one))
 
 
 def _refined(u: jax.Array, shape: tuple[int, ...], periodic: bool) -> jax.Array:
@@ -163,13 +175,15 @@ def _residual(
 
 
 def _coarsened(u: np.ndarray, shape: tuple[int, ...], periodic: bool, method: str) -> np.ndarray:
-    def coarsen(u: jax.Array) -> jax.Array:
-        if periodic:
-            return resize(u, shape, range(2, u.ndim))
-        return jax.image.resize(u, (*u.shape[:2], *shape), method, antialias=False)
-
     with jax.enable_x64(True):
-        return np.asarray(jax.jit(coarsen)(u))
+        return np.asarray(_coarsen(u, shape, periodic, method))
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _coarsen(u: jax.Array, shape: tuple[int, ...], periodic: bool, method: str) -> jax.Array:
+    if periodic:
+        return resize(u, shape, range(2, u.ndim))
+    return jax.image.resize(u, (*u.shape[:2], *shape), method, antialias=False)
 
 
 def _size(u: np.ndarray) -> np.ndarray:

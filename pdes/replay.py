@@ -32,7 +32,7 @@ def replay(
     the number of steps need not be known.
 
     Args:
-        flow: grid -> the equation on it.
+        flow: grid -> the equation on it; what is compiled for a function is kept.
         u: states on their stored grid, all fields of the equation in its order.
         extent: side lengths of the box.
         duration: time between the states and those that are returned.
@@ -51,10 +51,9 @@ def replay(
     fine = Grid(tuple(math.ceil((degree + 1) / 2 * n) for n in shape), extent)
     with jax.enable_x64(True):
         start = jnp.asarray(u, jnp.float64)
-        equation = flow(fine)
         before = None
         for count in (steps * 2**i for i in range(doublings + 1)):
-            after = np.asarray(jax.jit(functools.partial(_advance, equation, duration, count))(start))
+            after = np.asarray(_program(flow, fine, duration, count)(start))
             if before is not None and np.isfinite(after).all():
                 # Of every state by itself; beside one at rest, round-off is no change.
                 rest = 1e-12 * _norms(np.asarray(start))
@@ -65,6 +64,12 @@ def replay(
         f"duration: got {duration:g} in {count} steps, which are too few, wanted states that settle as steps are "
         f"doubled; begin with more than {steps} of them, or take states that are closer"
     )
+
+
+@functools.lru_cache(maxsize=32)
+def _program(flow: Callable[[Grid], Equation], grid: Grid, duration: float, steps: int) -> Callable[[Array], Array]:
+    """Compiled once for all states that an equation is asked about."""
+    return jax.jit(functools.partial(_advance, flow(grid), duration, steps))
 
 
 def _norms(u: np.ndarray) -> np.ndarray:
