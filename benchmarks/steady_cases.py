@@ -64,7 +64,8 @@ def darcy(grid: Grid) -> float:
 
     @jax.jit
     def solved() -> tuple[jax.Array, jax.Array]:
-        f = -sum(slope(lambda *x, i=i: a(*x) * slope(u, i)(*x), i)(*centres) for i in range(2))
+        along, across = (slope(lambda *x, i=i: a(*x) * slope(u, i)(*x), i)(*centres) for i in range(2))
+        f = -along - across
         return solve_darcy(a(*centres), f, grid), u(*centres)
 
     found, wanted = solved()

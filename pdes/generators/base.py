@@ -90,6 +90,11 @@ class Generator(abc.ABC):
         del given, grid
         return None
 
+    def advance(self, u: Float[Array, "field ..."], duration: float) -> Float[Array, "field ..."] | None:
+        """Stored states a duration later, of an evolution that is not that of a `flow`; None where nothing says it."""
+        del u, duration
+        return None
+
     @property
     def max_shape(self) -> tuple[int, ...]:
         """The largest grid that the solution fills: on a finer one its highest modes would be zeros."""

@@ -133,6 +133,14 @@ class GlobalVorticity(Generator):
         step = etdrk4(equation, self.interval / inner)
         return jnp.concatenate([start[None], rollout(step, start, self.n_snapshots - 1, inner)])
 
+    def advance(self, u: Float[Array, "field y x"], duration: float) -> Float[Array, "field y x"]:
+        """The vorticity [1, latitude, longitude] a duration later."""
+        equation = BarotropicVorticity(self.degree, self.damping)
+        steps = max(1, math.ceil(self.steps_per_day * duration - 1e-6))
+        start = equation.harmonics.from_latitudes(u[0])
+        end = rollout(etdrk4(equation, duration / steps), start, 1, steps, remat=False)[0]
+        return equation.harmonics.to_latitudes(end, (u.shape[1], u.shape[2]))[None]
+
     def start(self, key: jax.Array) -> Complex[Array, "m l"]:
         """Coefficients of random vortices of the speed wanted."""
         t = self.degree + 1

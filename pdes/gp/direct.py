@@ -163,7 +163,7 @@ def _solve(equation: Equation, given: tuple) -> tuple[jax.Array, jax.Array, jax.
         # Solved but for rounding, most of which this takes away.
         kept, steps = start - solver.solve(residual(start), shift), jnp.asarray(0)
     else:
-        kept, steps = _newton(lambda u: solver.solve(residual(u), shift, refinements=0), start)
+        kept, steps = _newton(lambda u: solver.solve(residual(u), shift), start)
     size = jnp.max(jnp.abs(inner_source)) + jnp.max(jnp.abs(kept))
     return whole(kept), jnp.max(jnp.abs(residual(kept))) / size, steps
 

@@ -72,7 +72,7 @@ def _mix(u: jax.Array, partner: jax.Array, factors: jax.Array, axis: int) -> jax
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class SeparableSolver:
-    """Solves by the eigenvectors A_j = P_j L_j P_j^-1: two products along every axis, and refinement.
+    """Solves by the eigenvectors A_j = P_j L_j P_j^-1: two products along every axis.
 
         u = P ((P^-1 r) / (l_i + l_j + l_k + c))
 
@@ -108,17 +108,12 @@ class SeparableSolver:
         """Whether all eigenvalues are."""
         return all(modes.pairs is None for modes in self.modes)
 
-    def solve(
-        self, right: Float[Array, "..."], shift: float | Array = 0.0, refinements: int = 1
-    ) -> Float[Array, "..."]:
+    def solve(self, right: Float[Array, "..."], shift: float | Array = 0.0) -> Float[Array, "..."]:
         """u of one right side r [n_1, .., n_d]."""
-        u = self.solve_many(right[None], shift)[0]
-        for _ in range(refinements):
-            u = u + self.solve_many((right - self.apply(u, shift))[None], shift)[0]
-        return u
+        return self.solve_many(right[None], shift)[0]
 
     def solve_many(self, right: Float[Array, "b ..."], shift: float | Array = 0.0) -> Float[Array, "b ..."]:
-        """u of many right sides, without refinement: two matrix products along every axis."""
+        """u of many right sides: two matrix products along every axis."""
         for axis, modes in enumerate(self.modes, 1):
             right = _along(modes.inverse, right, axis)
         for axis, modes in enumerate(self.modes, 1):

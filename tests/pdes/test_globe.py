@@ -34,6 +34,8 @@ def test_harmonics_by_hand(x64):
 def test_there_and_back(x64):
     harmonics, c = SphericalHarmonics(T), jnp.asarray(random_coefficients(0))
     np.testing.assert_allclose(harmonics.to_coefficients(harmonics.to_nodes(c)), c, atol=1e-12)
+    # From cells too, as few as there may be.
+    np.testing.assert_allclose(harmonics.from_latitudes(harmonics.to_latitudes(c, (T + 1, 2 * T + 1))), c, atol=1e-10)
     # Parseval on the sphere.
     _, weights = harmonics.nodes
     mean = np.sum(weights[:, None] / 2 * np.asarray(harmonics.to_nodes(c)) ** 2) / harmonics.longitudes

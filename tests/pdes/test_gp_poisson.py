@@ -100,6 +100,7 @@ def test_what_the_generator_refuses_and_leaves_out():
     for arguments, message in (
         ({"shape": (17, 17)}, "half the points"),
         ({"length_scale": 0.0}, "length_scale: got 0.0"),
+        ({"length_scale": 500.0}, "length_scale: got 500.0 with"),
         ({"boundary": -1.0}, "boundary: got -1.0"),
         ({"shape": (65,)}, "shape: got"),
     ):

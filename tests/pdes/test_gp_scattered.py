@@ -175,10 +175,7 @@ def test_what_is_refused():
         (lambda: Scattered.of(allen_cahn(1), inside, boundary, solution), "equation: got 1 dimensions"),
         (lambda: Scattered(poisson(3), inside, boundary, inside[:, 0], boundary[:, 0]), "interior: got points"),
         (lambda: solve_scattered(told, Matern(0.5), 0.5), "reach: got 0.5"),
-        (
-            lambda: SparseFactor.of(Matern(0.5), Functionals.values(np.zeros((2, 2))), *np.tril_indices(2, -1)),
-            "depend on their neighbours",
-        ),
+        (lambda: maximin(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])), "twice"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

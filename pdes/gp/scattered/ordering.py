@@ -18,6 +18,9 @@ def maximin(points: Float[np.ndarray, "n d"]) -> tuple[Int[np.ndarray, "n"], Flo
     Returns:
         The order i and the distances l, which fall along it; the first is that of the farthest point from the first.
 
+    Raises:
+        ValueError: for points that lie on each other.
+
     Accuracy: exact. O(n log^2 n) for points of even density, a few seconds for 1e5 points.
 
     Source: Schaefer, Katzfuss and Owhadi 2021 (arXiv 2004.14455), algorithm 3: a heap, where a distance that has become
@@ -39,6 +42,8 @@ def maximin(points: Float[np.ndarray, "n d"]) -> tuple[Int[np.ndarray, "n"], Flo
         near = np.asarray(tree.query_ball_point(points[chosen], -length))
         gap = points[near] - points[chosen]
         distance[near] = np.minimum(distance[near], np.sqrt(np.einsum("nd,nd->n", gap, gap)))
+    if lengths[-1] <= 1e-10 * lengths[0]:
+        raise ValueError(f"points: got {points[order[-1]]} twice, wanted points that are apart from each other")
     return order, lengths
 
 

@@ -10,7 +10,7 @@ from scipy.spatial import Delaunay
 from .matern import Functionals
 
 
-def linear_elements(points: Float[np.ndarray, "n d"], operator: Functionals) -> scipy.sparse.csr_matrix:
+def linear_elements(points: Float[np.ndarray, "n d"], operator: Functionals) -> scipy.sparse.csr_array:
     """slope . grad u + laplacian Lap u at the first points, by elements on Delaunay's triangulation.
 
     The Laplacian is the stiffness matrix over lumped masses, a gradient the mean of those of the simplices around.
@@ -37,5 +37,5 @@ def linear_elements(points: Float[np.ndarray, "n d"], operator: Functionals) -> 
     along = np.einsum("sai,sib,s->sab", slope[simplices], gradients, volume / (d + 1))
     entries = along - laplacian[simplices][:, :, None] * stiffness
     pairs = np.broadcast_arrays(simplices[:, :, None], simplices[:, None, :])
-    matrix = scipy.sparse.csr_matrix((entries.ravel(), (pairs[0].ravel(), pairs[1].ravel())), (len(points),) * 2)
+    matrix = scipy.sparse.csr_array((entries.ravel(), (pairs[0].ravel(), pairs[1].ravel())), (len(points),) * 2)
     return scipy.sparse.diags_array(1 / mass[:rows]) @ matrix[:rows, :rows]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.sparse.linalg import SuperLU, splu
 
 from .matern import Functionals, Matern
@@ -27,7 +27,7 @@ class SparseFactor:
         factor: U.
     """
 
-    factor: scipy.sparse.csc_matrix
+    factor: scipy.sparse.csc_array
 
     @functools.cached_property
     def _triangular(self) -> SuperLU:
@@ -36,7 +36,9 @@ class SparseFactor:
         return splu(self.factor, permc_spec="NATURAL", diag_pivot_thresh=0.0, options=options)
 
     @classmethod
-    def of(cls, kernel: Matern, functionals: Functionals, own: Int[np.ndarray, "k"], other: Int[np.ndarray, "k"]):
+    def of(
+        cls, kernel: Matern, functionals: Functionals, own: Int[np.ndarray, "k"], other: Int[np.ndarray, "k"]
+    ) -> "SparseFactor":
         """The factor with a pattern that is nearest to the covariance of functionals.
 
             U[s, i] = Theta[s, s]^-1 e_i / sqrt(e_i^T Theta[s, s]^-1 e_i),    s = {j: (i, j) in the pattern} and i
@@ -75,7 +77,7 @@ class SparseFactor:
             columns.append(np.broadcast_to(group[:, None], sets.shape)[kept])
             entries.append(found[kept])
         parts = [np.concatenate(part) for part in (entries, rows, columns)]
-        factor = scipy.sparse.csc_matrix((parts[0], (parts[1], parts[2])), shape=(n, n))
+        factor = scipy.sparse.csc_array((parts[0], (parts[1], parts[2])), shape=(n, n))
         factor.sort_indices()
         return cls(factor)
 
@@ -120,13 +122,13 @@ def _columns(kernel: Matern, functionals: Functionals, sets: Int[np.ndarray, "n 
     n, width = sets.shape
     chunk = max(1, _CHUNK // width**2)
     found = np.empty(sets.shape)
-    given = Functionals(*map(jnp.asarray, functionals))
     for first in range(0, n, chunk):
         todo = np.arange(first, min(first + chunk, n))
         for nugget in NUGGETS:
             padded = np.full((chunk, width), -1)
             padded[: len(todo)] = sets[todo]
-            found[todo] = np.asarray(_chunk(kernel, given, jnp.asarray(padded), nugget))[: len(todo)]
+            local = functionals.take(np.maximum(padded, 0))  # on the host: the program does not know how many there are
+            found[todo] = np.asarray(_chunk(kernel, local, padded >= 0, nugget))[: len(todo)]
             todo = todo[~np.isfinite(found[todo]).all(1)]
             if len(todo) == 0:
                 break
@@ -139,17 +141,15 @@ def _columns(kernel: Matern, functionals: Functionals, sets: Int[np.ndarray, "n 
 
 
 @jax.jit
-def _chunk(kernel: Matern, functionals: Functionals, sets: Int[Array, "b w"], nugget: float) -> Float[Array, "b w"]:
-    """Entries of U in the columns of these sets."""
-    used = sets >= 0
-    local = functionals.take(jnp.maximum(sets, 0))
+def _chunk(kernel: Matern, local: Functionals, used: Bool[Array, "b w"], nugget: float | Array) -> Float[Array, "b w"]:
+    """Entries of U in columns with these functionals, those that are used."""
     matrix = kernel.covariance(local, local)
-    eye = jnp.eye(sets.shape[1], dtype=bool)[None]
+    eye = jnp.eye(used.shape[1], dtype=bool)[None]
     both = used[:, :, None] & used[:, None, :]
     matrix = jnp.where(both, matrix, jnp.where(eye, 1.0, 0.0))
     scale = jnp.sqrt(jnp.diagonal(matrix, axis1=1, axis2=2))
     matrix = matrix / (scale[:, :, None] * scale[:, None, :]) + nugget * eye
     lower = jnp.linalg.cholesky(matrix, symmetrize_input=False)
     # Theta^-1 e = L^-T L^-1 e = L^-T e / L_ii with i last, and its own entry is 1 / L_ii^2.
-    last = jnp.zeros(sets.shape).at[:, -1].set(1.0)
+    last = jnp.zeros(used.shape).at[:, -1].set(1.0)
     return jax.scipy.linalg.solve_triangular(lower, last[..., None], trans="T", lower=True)[..., 0] / scale
