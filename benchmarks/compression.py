@@ -19,13 +19,11 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from benchmarks.runs import composed, trained
 from training.build import build_operator
-from training.config import difference, parse, register
-from training.directory import read_config, read_json
-from training.run import run
+from training.config import parse
 from training.step import parameter_table, split_operator
 
 SHAPE, WIDTH, MODES = (32, 32), 32, 24
@@ -122,13 +120,6 @@ def rows() -> list[Row]:
     ]
 
 
-def composed(overrides: tuple[str, ...]) -> Any:
-    """The config of one run."""
-    register()
-    with initialize_config_module("configs", version_base="1.3"):
-        return compose("train", overrides=list(overrides))
-
-
 def count(overrides: tuple[str, ...]) -> int:
     """Parameters of the operator of a config."""
     return count_of(composed(overrides))
@@ -165,19 +156,6 @@ def completed(row: Row, more: tuple[str, ...]) -> tuple[str, ...]:
     if row.times is None:
         return overrides
     return (*overrides, f"{row.rank}={rank_for(overrides, row.rank, count((*DENSE, *more)) / row.times)}")
-
-
-def result(row: Row, overrides: tuple[str, ...], seed: int, output: Path) -> dict[str, Any]:
-    """What a run left, after training it where it has not been."""
-    name = "".join(c if c.isalnum() else "_" for c in f"{row.group} {row.label} {seed}")
-    quiet = ("plots=false", "logger.console_every_seconds=1e9", "checkpoint.keep_latest=1")
-    cfg = composed((*overrides, *quiet, f"seed={seed}", f"output={output}", f"run_id={name}"))
-    folder = output / name
-    found = read_json(folder / "result.json")
-    if found and not difference(read_config(folder), parse(cfg)[1]):
-        return found
-    run(cfg)
-    return read_json(folder / "result.json")
 
 
 def line(row: Row, found: list[dict[str, Any]], dense: int) -> str:
@@ -222,7 +200,10 @@ def main() -> None:
         if arguments.only not in f"{row.group} {row.label}":
             continue
         overrides = completed(row, more)
-        found = [result(row, overrides, seed, arguments.output) for seed in row.seeds]
+        found = [
+            trained((*overrides, f"seed={seed}"), f"{row.group} {row.label} {seed}", arguments.output)
+            for seed in row.seeds
+        ]
         print(line(row, found, dense), flush=True)
         points.append((row, found[0]["num_params"], statistics.mean(one["test/rel_l2"] for one in found)))
     if arguments.plot:

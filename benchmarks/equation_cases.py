@@ -9,6 +9,7 @@ import numpy as np
 
 from pdes import equations as of
 from pdes import exact, travelling
+from pdes.barotropic_vorticity import BarotropicVorticity
 from pdes.equations import Equation
 from pdes.manufactured import Manufactured
 from spectral.grid import Grid
@@ -251,10 +252,14 @@ CASES = [
          lambda g, t: exact.abc_flow(g, 2, t, 0.05), (4, 12), 1.0, 0),
     Case("Navier-Stokes, 3-D", "ABC flow in a wind", lambda n: of.NavierStokesVelocity(cube(n), 0.05),
          lambda g, t: exact.abc_flow(g, 2, t, 0.05, wind=(1.0, -0.5, 0.3)), (4, 12), 1.0, 16),
+    Case("Navier-Stokes, 3-D, inviscid", "ABC flow in a wind", lambda n: of.NavierStokesVelocity(cube(n), 0.0),
+         lambda g, t: exact.abc_flow(g, 2, t, 0.0, wind=(1.0, -0.5, 0.3)), (4, 12), 1.0, 16),
     Case("Navier-Stokes, 3-D", "manufactured", navier_stokes_3d, moved(*SWIRL), (12, 30), 0.5, 3),
     Case("smoke", "manufactured", smoke, moved(cloud, *PLANE), (12, 64), 0.5, 8),
     Case("smoke, 3-D", "columns that rise in a wind", lambda n: of.Boussinesq(cube(n), 0.2, 0.1, 0.8),
          lambda g, t: travelling.rising_columns(g, t, 0.2, 0.1, 0.8, 1.2), (4, 12), 1.0, 8),
+    Case("barotropic vorticity, sphere", "Rossby-Haurwitz wave", lambda n: BarotropicVorticity(n),
+         lambda g, t: travelling.rossby_haurwitz(g, t), (3, 12), 1.0, 0),
     Case("shallow water", "manufactured", shallow_water, moved(depth, first, second), (16, 64), 0.5, 8),
     Case("shallow water, inviscid", "jets in balance, steady", lambda n: of.ShallowWater(square(n), 1.3, 2.0),
          lambda g, t: travelling.zonal_jets(g, 0.4, 1.3, 2.0), (4, 16), 1.0, 0),

@@ -105,6 +105,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], help="parts of names")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
+    if not any(part.lower() in case.name.lower() for case in [*CASES, *STEADY] for part in args.only):
+        parser.error(f"--only: got {' '.join(args.only)}, wanted parts of names of equations, such as Burgers")
     print("| equation | solution | order | points | too few | enough | drift | steps | ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     with jax.enable_x64(True):

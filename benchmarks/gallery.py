@@ -3,7 +3,7 @@
     python -m benchmarks.gallery [--out docs/pdes.png] [--seed 0] [--only ns_li wave]
 
 On one axis time runs upwards over space; on two the first field of the last snapshot is drawn, on three its middle
-slice. Generators and numbers are those of configs/pde, at their own solver grids.
+slice. Generators and numbers are those of configs/pde, at their own solver grids; scattered points are not drawn.
 """
 
 import argparse
@@ -22,16 +22,22 @@ from PIL import Image
 import configs
 from data.instantiate import instantiate
 from data.metadata import channels_of
+from pdes.generators import Generator
 
 matplotlib.use("Agg")
 NAMES = sorted(path.stem for path in (Path(configs.__file__).parent / "pde").glob("*.yaml"))
 
 
-def picture(name: str, seed: int) -> np.ndarray:
-    """A plane of numbers [vertical, horizontal] for one config."""
+def generator_of(name: str) -> Generator | None:
+    """That of a config; None for one that is not drawn."""
     with initialize_config_module("configs", version_base="1.3"):
         cfg: Any = OmegaConf.to_container(compose("generate", [f"pde={name}"]), resolve=True)
     generator = instantiate(cfg["pde"])
+    return None if generator.grid_type == "cloud" else generator
+
+
+def picture(name: str, generator: Generator, seed: int) -> np.ndarray:
+    """A plane of numbers [vertical, horizontal] for one config."""
     field = channels_of(generator.targets, generator.fields, name)[0][0]
     with jax.enable_x64(True):
         u = np.asarray(jax.jit(generator)(jax.random.key(seed))[field])
@@ -48,13 +54,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
     args = parser.parse_args()
-    columns = min(7, len(args.only))
-    rows = -(-len(args.only) // columns)
+    if not args.out.parent.is_dir():
+        parser.error(f"--out: got {args.out}, wanted a file in a folder that exists")
+    drawn_ones = {name: made for name in args.only if (made := generator_of(name)) is not None}
+    if not drawn_ones:
+        parser.error(f"--only: got {' '.join(args.only)}, wanted a config whose points lie on a grid")
+    columns = min(7, len(drawn_ones))
+    rows = -(-len(drawn_ones) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.5 * columns, 1.7 * rows), squeeze=False)
     for axis in axes.ravel():
         axis.axis("off")
-    for axis, name in zip(axes.ravel(), args.only, strict=False):
-        axis.imshow(picture(name, args.seed), cmap="viridis", aspect="auto", interpolation="bilinear")
+    for axis, name in zip(axes.ravel(), drawn_ones, strict=False):
+        axis.imshow(picture(name, drawn_ones[name], args.seed), cmap="viridis", aspect="auto", interpolation="bilinear")
         axis.set_title(name, fontsize=6)
         print(name, flush=True)
     figure.tight_layout(pad=0.4)

@@ -132,7 +132,7 @@ def reference(n: int, w: np.ndarray, duration: float, steps: int) -> np.ndarray:
 
 def choose(code: Code, w: np.ndarray, end: np.ndarray, duration: float, accuracy: float) -> Choice:
     """The fewest steps of a power of two that reach the accuracy."""
-    steps, before = 2, math.inf
+    steps, before = 1, math.inf
     while True:
         found = code(w, duration, steps)
         error = float(np.max(np.linalg.norm(found - end, axis=(1, 2)) / np.linalg.norm(end, axis=(1, 2))))
@@ -140,8 +140,13 @@ def choose(code: Code, w: np.ndarray, end: np.ndarray, duration: float, accuracy
             return Choice(steps, error)
         if steps >= FAR and 1.9 < before / error < 2.1:
             return Choice(math.ceil(steps * error / accuracy), accuracy, True)
+        if 0.99 < before / error < 1.01:
+            raise SystemExit(
+                f"got an error of {error:.1e} on {w.shape[1:]} points however small the step, wanted {accuracy}: "
+                "raise --accuracy or take more points"
+            )
         if steps == FINEST:
-            raise RuntimeError(f"got an error of {error:.1e} with {steps} steps, wanted {accuracy}; lower --accuracy")
+            raise SystemExit(f"got an error of {error:.1e} with {steps} steps, wanted {accuracy}: raise --accuracy")
         steps, before = 2 * steps, error
 
 

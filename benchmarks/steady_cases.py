@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pdes.darcy import solve_darcy
 from pdes.helmholtz import solve_helmholtz, solve_lossy_helmholtz
 from spectral.grid import Grid
 
-from .equation_cases import Field, cube, first, lap, second, square
+from .equation_cases import Field, cube, first, lap, second, slope, square
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,24 @@ def lossy(grid: Grid) -> float:
     return relative(found, sample(p, grid) + 1j * sample(q, grid))
 
 
+def darcy(grid: Grid) -> float:
+    """-div(a grad u) = f in the unit square, 0 around it, on the centres of cells."""
+    u: Field = lambda x, y: jnp.sin(np.pi * x) * jnp.sin(2 * np.pi * y) * jnp.exp(x)  # noqa: E731
+    a: Field = lambda x, y: 2 + jnp.sin(3 * x + 2 * y)  # noqa: E731
+    centres = [jnp.asarray(x + h / 2) for x, h in zip(grid.mesh, grid.spacing, strict=True)]
+
+    @jax.jit
+    def solved() -> tuple[jax.Array, jax.Array]:
+        along, across = (slope(lambda *x, i=i: a(*x) * slope(u, i)(*x), i)(*centres) for i in range(2))
+        f = -along - across
+        return solve_darcy(a(*centres), f, grid), u(*centres)
+
+    found, wanted = solved()
+    return relative(found, np.asarray(wanted))
+
+
 STEADY = [
+    SteadyCase("Darcy", "manufactured", lambda n: Grid((n, n)), darcy, (16, 128)),
     SteadyCase("Poisson", "manufactured", square, uniform(second, 0.0), (12, 64)),
     SteadyCase("Poisson, 3-D", "manufactured", cube, uniform(first, 0.0), (8, 32)),
     SteadyCase("Helmholtz", "manufactured", square, uniform(second, 3.3), (12, 64)),

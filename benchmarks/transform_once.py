@@ -28,16 +28,28 @@ from flax import nnx
 from data.normalizer import Normalizer
 from operators import FNO, T1
 from operators.base import Operator
+from operators.spectral_operator import SpectralOperator
 from training.k_space import KSpace
 from training.losses import RelativeL2, SpectralL2
 from training.sharding import make_mesh
-from training.step import init_state, make_update, split_operator
+from training.step import init_state, make_update, split_operator, statistics_of
 
 MODES, EXTENT = 24, (1.0, 1.0)
-MAKERS: dict[str, Callable[[], Operator]] = {
-    "fno": lambda: FNO((2 * MODES,) * 2, 1, 1, 32, n_layers=6, rngs=nnx.Rngs(0)),
-    "fields": lambda: T1((MODES,) * 2, 1, 1, 48, n_layers=8, rngs=nnx.Rngs(0)),
-    "cached": lambda: T1((MODES,) * 2, 1, 1, 48, n_layers=8, rngs=nnx.Rngs(0)),
+
+
+def make_fno() -> FNO:
+    return FNO((2 * MODES,) * 2, 1, 1, 32, n_layers=6, rngs=nnx.Rngs(0))
+
+
+def make_t1() -> T1:
+    return T1((MODES,) * 2, 1, 1, 48, n_layers=8, rngs=nnx.Rngs(0))
+
+
+# Name -> operator, and whether it is trained on cached coefficients.
+MAKERS: dict[str, tuple[Callable[[], Operator], bool]] = {
+    "fno": (make_fno, False),
+    "fields": (make_t1, False),
+    "cached": (make_t1, True),
 }
 
 
@@ -62,14 +74,14 @@ def samples(size: int, batch: int) -> tuple[jax.Array, jax.Array]:
     return x, y
 
 
-def compiled(name: str, size: int, batch: int):
+def compiled(make: Callable[[], Operator], cached: bool, size: int, batch: int):
     """The program of a step, its state in the abstract, and what makes its arguments of a batch."""
-    abstract = nnx.eval_shape(MAKERS[name])
+    abstract = nnx.eval_shape(make)
     model_of, params = split_operator(abstract)
     optimizer = optax.adamw(1e-3)
     fields = jax.ShapeDtypeStruct((batch, size, size, 1), jnp.float32)
-    if name == "cached":
-        assert isinstance(abstract, T1)
+    if cached:
+        assert isinstance(abstract, SpectralOperator)
         same = Normalizer.identity(1)
         space = KSpace(abstract.truncation, (size, size), same, same, SpectralL2(EXTENT), cached=True)
         update = make_update(model_of, space.objective(), optimizer, make_mesh(1), call=space.call)
@@ -80,18 +92,20 @@ def compiled(name: str, size: int, batch: int):
         def arguments(x, y):
             return (x, y)
 
-    state = jax.eval_shape(lambda params: init_state(params, optimizer, False), params)
+    statistics = statistics_of(abstract)
+    state = jax.eval_shape(lambda params: init_state(params, optimizer, False, statistics=statistics), params)
     program = jax.jit(update, donate_argnums=0).lower(state, jax.eval_shape(arguments, fields, fields)).compile()
     return program, state, arguments
 
 
-def make_step(name: str, size: int, batch: int) -> Step:
+def make_step(make: Callable[[], Operator], cached: bool, size: int, batch: int) -> Step:
     """A step that can be taken, from parameters that are small random numbers."""
-    program, shapes, arguments = compiled(name, size, batch)
+    program, shapes, arguments = compiled(make, cached, size, batch)
     rng = np.random.default_rng(0)
-    # The initialisers take longer to compile than to use.
+    # The initialisers take longer to compile than to use; those of statistics are short.
     params = jax.tree.map(lambda s: jnp.asarray(0.02 * rng.standard_normal(s.shape, np.float32)), shapes.params)
-    state = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)._replace(params=params)
+    statistics = jax.jit(lambda: statistics_of(make()))()
+    state = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)._replace(params=params, statistics=statistics)
     data = jax.jit(arguments)(*samples(size, batch))
 
     def run() -> None:
@@ -111,21 +125,23 @@ def peak_bytes(program) -> int:
 
 def fitting_batch(size: int, batch: int, limit: float) -> int:
     """The batch, halved until the program of the FNO, which needs most, fits into so many bytes."""
-    while batch > 1 and peak_bytes(compiled("fno", size, batch)[0]) > limit:
+    while batch > 1 and peak_bytes(compiled(*MAKERS["fno"], size, batch)[0]) > limit:
         batch //= 2
     return batch
 
 
-def median_times(steps: dict[str, Step], rounds: int) -> dict[str, float]:
-    """Median seconds of a step of each, in turns."""
+def median_times(
+    steps: dict[str, Step], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Median seconds of a step of each by a clock, in turns."""
     for step in steps.values():
         step.run()
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            begin = time.perf_counter()
+            begin = clock()
             step.run()
-            times[name].append(time.perf_counter() - begin)
+            times[name].append(clock() - begin)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -141,7 +157,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for size in arguments.sizes:
         batch = fitting_batch(size, arguments.batch, arguments.memory * 2**30)
-        steps = {name: make_step(name, size, batch) for name in MAKERS}
+        steps = {name: make_step(*maker, size, batch) for name, maker in MAKERS.items()}
         times = median_times(steps, arguments.rounds)
         for name, step in steps.items():
             faster, smaller = times["fno"] / times[name], steps["fno"].peak / step.peak

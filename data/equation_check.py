@@ -1,39 +1,69 @@
 """Whether the fields of a file follow from each other by an equation."""
 
+import functools
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pdes.equations import Equation
 from pdes.generators import Generator
 from pdes.replay import replay
-from spectral.filters import resize
 from spectral.grid import Grid
 
+from .inspection import spread
+from .map_check import check_map
 from .metadata import Metadata
-from .verification import FAILS, HOLDS, UNDECIDED, Finding, states
-
-# Of what the states change: round-off of float32, an error of the solver of the data, and the tolerance of the replay
-# are far below, a coefficient that is wrong by some percent is above.
-TOLERANCE = 0.01
-# Beyond this, agreement within a bound that is wider still says nothing.
-_BLURRED = 0.05
-# A change by this share of the states may be one of rounding to float32 ...
-_AT_REST = 1e-5
-# ... of which this is ten times.
-_NOISE = 1e-6
-
-# Fields [b, field, *space] -> what follows from them, on the same grid.
-Solve = Callable[[np.ndarray], np.ndarray]
+from .residuals import Solve, check_residuals
+from .verification import UNDECIDED, Finding, blocks, states
 
 
-def check_equation(
-    metadata: Metadata, generator: Generator, samples: Sequence[int], intervals: int
-) -> Iterator[Finding]:
+class Snapshot(NamedTuple):
+    """A stored state: its time, and where its fields are."""
+
+    time: float
+    channels: list[tuple[str, int]]
+
+
+class Plan(NamedTuple):
+    """What of a file is looked at.
+
+    Args:
+        samples: trajectories; the worst of them decides.
+        intervals: successive states; none where the equation is not that of a flow, or its states are not stored.
+        possible: how many intervals there are.
+    """
+
+    samples: list[int]
+    intervals: list[tuple[Snapshot, Snapshot]]
+    possible: int
+
+    @classmethod
+    def of(
+        cls,
+        metadata: Metadata,
+        generator: Generator,
+        samples: list[int],
+        intervals: int | None = None,
+        also: Collection[float] = (),
+    ) -> "Plan":
+        """So many intervals, evenly spread, all of them by default, and those that begin at the times `also`."""
+        names = _state(metadata, generator)
+        stored = snapshots(metadata, names) if names and metadata.grid_type == generator.grid_type else []
+        pairs = list(itertools.pairwise(stored))
+        chosen = spread(len(pairs), intervals or len(pairs)) if pairs else []
+        kept = [pair for i, pair in enumerate(pairs) if i in chosen or pair[0].time in also]
+        return cls(samples, kept, len(pairs))
+
+    def holds(self, sample: int, time: float) -> bool:
+        """Whether the interval of a sample that begins at a time is looked at."""
+        return sample in self.samples and any(start.time == time for start, _ in self.intervals)
+
+
+def check_equation(metadata: Metadata, generator: Generator, plan: Plan) -> Iterator[Finding]:
     """Stored states against those that the equation gives from the ones before, or targets from their inputs.
 
         R = |S(u_i) - u_(i+1)| / s  <=  0.01 + 2 D,    D = |P S(u_i) - S(P u_i + e)| / s,
@@ -46,132 +76,86 @@ def check_equation(
     Args:
         metadata: header of the file.
         generator: names the equation: by `flow`, or by `solve`.
-        samples: trajectories to look at; the worst of them decides.
-        intervals: pairs of successive states.
+        plan: what to look at.
 
     Raises:
         DataError: for a damaged chunk or a number that is not finite.
     """
-    equation = generator.flow(Grid(metadata.shape, metadata.extent))
-    if equation is None:
-        yield from _check_map(metadata, generator, samples)
-        return
-    if not metadata.periodic:
-        found = f"the points are of the kind {metadata.grid_type!r}, the flow of {generator.name} is periodic"
+    names, kinds = _state(metadata, generator), (metadata.grid_type, generator.grid_type)
+    if not names:
+        yield check_map(metadata, generator, plan.samples)
+    elif kinds[0] != kinds[1]:
+        found = f"the points are of the kind {kinds[0]!r}, those of {generator.name} of the kind {kinds[1]!r}"
         yield Finding("equation", UNDECIDED, found)
-        return
-    names = list(equation.fields) if len(equation.fields) > 1 else list(metadata.fields)
-    if len(names) != len(equation.fields) or not set(names) <= set(metadata.fields):
-        found = f"the file stores {sorted(metadata.fields)}, a state of {generator.name} is {list(equation.fields)}"
-        yield Finding("equation", UNDECIDED, found)
-        return
-    times = metadata.fields[names[0]].times
-    if len(times) < 2:
-        yield Finding("equation", UNDECIDED, "one state is stored, and none that follows")
-    for first in sorted({int(i) for i in np.linspace(0, len(times) - 2, min(intervals, len(times) - 1)).round()}):
-        where = f"equation, t = {times[first]:g} to {times[first + 1]:g}"
-        start, end = (states(metadata, names, time, samples) for time in (first, first + 1))
+    elif not plan.intervals:
+        wanted = f"two states of {generator.name}, {', '.join(names)}"
+        yield Finding("equation", UNDECIDED, f"the file stores {_described(metadata)}, wanted {wanted}")
+    for start, end in plan.intervals:
+        where = f"equation, t = {start.time:g} to {end.time:g}"
+        # Differences of decimal numbers: one duration, one program.
+        solve = _advance(metadata, generator, float(f"{end.time - start.time:.9g}"))
+        pairs = (
+            (states(metadata, start.channels, rows), states(metadata, end.channels, rows))
+            for rows in blocks(metadata, plan.samples)
+        )
         try:
-            solve = _advance(metadata, generator, times[first + 1] - times[first])
-            yield _residual(
-                where, metadata, start, end, solve, metadata.periodic and metadata.shape == generator.max_shape
-            )
+            complete = metadata.shape == generator.max_shape or not metadata.periodic
+            yield check_residuals(where, metadata, pairs, solve, complete=complete)
         except FloatingPointError as error:
             yield Finding(where, UNDECIDED, str(error))
 
 
+def _state(metadata: Metadata, generator: Generator) -> list[str]:
+    """The fields of a state of the evolution, if it is one."""
+    if type(generator).advance is not Generator.advance:
+        return list(generator.fields)
+    equation = generator.flow(Grid(metadata.shape, metadata.extent))
+    return [] if equation is None else list(equation.fields)
+
+
+def snapshots(metadata: Metadata, names: list[str]) -> list[Snapshot]:
+    """The states that a file holds of an equation with fields of these names; none where they are not there.
+
+    The fields are those of the equation's names. For an equation of one field it may have another name: it is then the
+    only one, or the only one with several times. `initial_<name>` is a state too, as published sets have it.
+    """
+    if not set(names) <= set(metadata.fields):
+        moving = [name for name, field in metadata.fields.items() if len(field.times) > 1] or list(metadata.fields)
+        if len(names) > 1 or len(moving) > 1:
+            return []
+        names = moving
+    times = metadata.fields[names[0]].times
+    if any(metadata.fields[name].times != times for name in names):
+        return []
+    found = [Snapshot(time, [(name, i) for name in names]) for i, time in enumerate(times)]
+    before = [metadata.fields.get(f"initial_{name}") for name in names]
+    if all(field is not None and field.times[-1] < times[0] for field in before):
+        starts = [(f"initial_{name}", len(field.times) - 1) for name, field in zip(names, before, strict=True) if field]
+        found.insert(0, Snapshot(metadata.fields[starts[0][0]].times[-1], starts))
+    return found
+
+
+def _described(metadata: Metadata) -> str:
+    counts = {name: len(field.times) for name, field in metadata.fields.items()}
+    return ", ".join(f"{name} at {count} time{'s' * (count > 1)}" for name, count in sorted(counts.items()))
+
+
 def _advance(metadata: Metadata, generator: Generator, duration: float) -> Solve:
+    if type(generator).advance is not Generator.advance:
+        program = _program(generator, duration)
+
+        def advance(u: np.ndarray) -> np.ndarray:
+            with jax.enable_x64(True):
+                return np.asarray(program(jnp.asarray(u, jnp.float64)))
+
+        return advance
     dt: Any = metadata.parameters.get("dt")
     steps = max(1, math.ceil(duration / dt - 1e-9)) if isinstance(dt, float) and dt > 1e-4 * duration else 8
-
-    def flow(grid: Grid) -> Equation:
-        found = generator.flow(grid)
-        assert found is not None
-        return found
-
+    # The generator's own method, so that all intervals share a program.
+    flow: Any = generator.flow
     return lambda u: replay(flow, u, metadata.extent, duration, steps=steps)
 
 
-def _check_map(metadata: Metadata, generator: Generator, samples: Sequence[int]) -> Iterator[Finding]:
-    inputs, targets = list(generator.inputs), list(generator.targets)
-    where = f"equation, {', '.join(inputs)} to {', '.join(targets)}"
-    if type(generator).solve is Generator.solve:
-        yield Finding(where, UNDECIDED, f"{generator.name} does not say how to solve from stored fields")
-        return
-    missing = sorted({*inputs, *targets} - set(metadata.fields))
-    if missing:
-        yield Finding(where, UNDECIDED, f"the file stores {sorted(metadata.fields)}, and no {', '.join(missing)}")
-        return
-    given, end = (states(metadata, names, -1, samples) for names in (inputs, targets))
-
-    def solve(u: np.ndarray) -> np.ndarray:
-        shape, axes = u.shape[2:], tuple(range(u.ndim - 2))
-        # Cells are constant: each may be many.
-        fine = generator.solver_shape(shape) if metadata.periodic else tuple(3 * n for n in shape)
-        grid = Grid(fine, metadata.extent)
-
-        def one(fields: jax.Array) -> jax.Array:
-            there = {
-                name: _refined(field, fine, metadata.periodic)[None] for name, field in zip(inputs, fields, strict=True)
-            }
-            found = generator.solve(there, grid)
-            assert found is not None
-            back = [found[name][-1:] for name in targets]
-            if metadata.periodic:
-                return jnp.concatenate([resize(v[0], shape, axes)[None] for v in back])
-            return jnp.concatenate([v[(slice(None), *[slice(1, None, 3)] * len(shape))] for v in back])
-
-        with jax.enable_x64(True):
-            return np.asarray(jax.jit(jax.vmap(one))(jnp.asarray(u, jnp.float64)))
-
-    yield _residual(where, metadata, given, end, solve, complete=False, steady=True)
-
-
-def _refined(u: jax.Array, shape: tuple[int, ...], periodic: bool) -> jax.Array:
-    return resize(u, shape, range(u.ndim)) if periodic else jax.image.resize(u, shape, "nearest")
-
-
-def _residual(
-    where: str,
-    metadata: Metadata,
-    start: np.ndarray,
-    end: np.ndarray,
-    solve: Solve,
-    complete: bool,
-    steady: bool = False,
-) -> Finding:
-    """The finding for states [b, field, *space], of which the worst sample decides.
-
-    Where they are complete, with every mode that was solved for, D is what the noise does.
-    """
-    coarse = metadata.shape if complete else tuple(max(1, 2 * n // 3) for n in metadata.shape)
-    rough = _coarsened(start, coarse, metadata.periodic, "nearest")
-    noise = np.random.default_rng(0).standard_normal(rough.shape)
-    if metadata.periodic:
-        rough = rough + _NOISE * np.sqrt(np.mean(start**2)) * noise
-    found, other = solve(start), solve(rough)
-    # What has all but decayed is small beside its change: an error of all of it must not pass for a small one.
-    change = _size(found) if steady else np.minimum(_size(found - start), _size(found))
-    change = np.maximum(change, _AT_REST * _size(start if not steady else found)) + 1e-30
-    residual = _size(found - end) / change
-    doubt = _size(_coarsened(found, coarse, metadata.periodic, "linear") - other) / change
-    worst = int(np.argmax(residual - 2 * doubt))
-    r, most = float(residual[worst]), TOLERANCE + 2 * float(doubt[worst])
-    near, far = r <= max(TOLERANCE, min(most, _BLURRED)), not r <= most
-    verdict = HOLDS if near else FAILS if far else UNDECIDED
-    return Finding(where, verdict, f"residual {r:.1e}, wanted at most {most:.1e}")
-
-
-def _coarsened(u: np.ndarray, shape: tuple[int, ...], periodic: bool, method: str) -> np.ndarray:
-    def coarsen(u: jax.Array) -> jax.Array:
-        if periodic:
-            return resize(u, shape, range(2, u.ndim))
-        return jax.image.resize(u, (*u.shape[:2], *shape), method, antialias=False)
-
-    with jax.enable_x64(True):
-        return np.asarray(jax.jit(coarsen)(u))
-
-
-def _size(u: np.ndarray) -> np.ndarray:
-    """Root mean square over fields and points, per sample."""
-    return np.sqrt(np.mean(u**2, axis=tuple(range(1, u.ndim))))
+@functools.lru_cache(maxsize=4)
+def _program(generator: Generator, duration: float) -> Any:
+    return jax.jit(jax.vmap(lambda u: generator.advance(u, duration)))

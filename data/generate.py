@@ -6,8 +6,6 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from .errors import DataError
-
 
 @hydra.main(config_path="pkg://configs", config_name="generate", version_base="1.3")
 def main(cfg: DictConfig) -> None:
@@ -24,7 +22,7 @@ def main(cfg: DictConfig) -> None:
         for maker, split in planned.values():
             for path in ensure_set(maker, split, plain["data"].get("root")).values():
                 print(path, flush=True)
-    except (DataError, OSError, FloatingPointError) as error:  # StorageError is an OSError
+    except (ValueError, ImportError, OSError, FloatingPointError) as error:  # StorageError is an OSError
         sys.exit(f"error: {error}")
 
 

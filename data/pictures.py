@@ -84,6 +84,7 @@ class Inpainting(Generator):
             "reduce": float(self.reduce),
             "patch": float(self.patch),
             "missing": self.missing,
+            "white": 1.0,  # the luminance of white, which scores of pictures are relative to
         }
 
     def resolves(self, shape: tuple[int, ...]) -> bool:

@@ -77,7 +77,7 @@ class Solver:
                     raise FloatingPointError(
                         f"{self._generator.name}: got a {name} that is not finite in sample "
                         f"{int(indices[bad.argmax()])} (seed {self._seed}), wanted finite numbers: the flow left what "
-                        "its time step is made for, or was not resolved; take a finer solver grid or a gentler start"
+                        f"its time step is made for, or was not resolved; {self._generator.remedy}"
                     )
 
 

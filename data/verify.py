@@ -2,44 +2,62 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import DataError
 
-_ABOUT = """Says of a data set whether its statistics are those of its samples, whether its states follow from each
-other by the equation that it names, and whether its samples come again from their seed. Ends with status 0 where all
-holds, 1 where something fails, 2 where nothing fails and the equation could not be decided on."""
+if TYPE_CHECKING:
+    from pdes.generators import Generator
+
+    from .metadata import Metadata
+    from .verification import Finding
+
+_ABOUT = """Says of a data set whether its header agrees with itself and with the generator that it names, whether its
+statistics are those of its samples and none is there twice, whether its states follow from each other by the equation,
+and whether its samples come again from their seed."""
+_STATUS = """Ends with status 0 where everything that was looked at holds, 1 where something fails, 2 where nothing
+fails and something could not be decided on, 3 where nothing could be said: a wrong argument, no file, a damaged one."""
+_ERROR = 3
+# States that equal the ones before them, so many of which are looked at beside the others.
+_MOST_STILL = 8
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose errors are not taken for verdicts."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_ERROR, f"error: {message}\n")
 
 
 def main() -> None:
     """Prints one line per check and a verdict."""
-    parser = argparse.ArgumentParser(prog="python -m data.verify", description=_ABOUT)
+    parser = _Parser(prog="python -m data.verify", description=_ABOUT, epilog=_STATUS)
     parser.add_argument("file", help="a data set of schema v1")
     parser.add_argument("pde", nargs="*", help="pde=NAME and pde.KEY=VALUE: an equation instead of the file's own")
     parser.add_argument("--samples", type=int, default=4, help="trajectories to look at, evenly spread (default 4)")
     parser.add_argument("--intervals", type=int, default=3, help="pairs of successive states of each (default 3)")
     parser.add_argument("--again", type=int, default=1, help="samples to make again from their seed (default 1)")
+    parser.add_argument("--all", action="store_true", help="look at every sample and interval, and make all again")
     parser.add_argument("--allow", nargs="*", default=[], help="prefixes of classes beyond this package's own")
     arguments = parser.parse_args()
     if min(arguments.samples, arguments.intervals) < 1 or arguments.again < 0:
         parser.error("--samples, --intervals: wanted at least 1, --again at least 0")
     try:
-        verdicts = _verify(arguments)
+        status = _verify(arguments)
     except (DataError, ValueError, ImportError, OSError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    sys.exit(verdicts)
+        parser.error(str(error))
+    sys.exit(status)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     # JAX starts here: --help answers at once.
-    import itertools
     import math
 
-    import numpy as np
-
-    from . import verification
-    from .equation_check import check_equation
+    from .header_check import check_header
     from .instantiate import instantiate
     from .schema import read_metadata
+    from .verification import FAILS, UNDECIDED
 
     metadata = read_metadata(arguments.file)
     config = _config(arguments.pde) if arguments.pde else metadata.generator
@@ -51,28 +69,65 @@ def _verify(arguments: argparse.Namespace) -> int:
             f"{metadata.path}: got a generator on {generator.grid.size:,} points for a file on {metadata.shape}, "
             "wanted one of its size; the header may have been changed"
         )
-    samples = sorted({int(i) for i in np.linspace(0, metadata.samples - 1, arguments.samples).round()})
-    checks = [
-        verification.check_statistics(metadata),
-        check_equation(metadata, generator, samples, arguments.intervals),
-    ]
-    if arguments.again and not arguments.pde:
-        checks.append(verification.check_samples(metadata, generator, samples[: arguments.again]))
-    print(
-        f"{metadata.path}: {metadata.samples} samples of {generator.name}, {'x'.join(map(str, metadata.shape))} points"
-    )
+    size = "x".join(map(str, metadata.shape))
+    print(f"{metadata.path}: {metadata.samples} samples of {metadata.equation}, {size} points")
     found = []
-    for finding in itertools.chain(*checks):
-        found.append(finding)
-        print(f"{finding.verdict:10}{finding.check}: {finding.detail}", flush=True)
-    failed = [finding for finding in found if finding.verdict == verification.FAILS]
-    about = [finding.verdict for finding in found if finding.check.startswith("equation")]
-    solved = bool(about) and set(about) == {verification.HOLDS}
-    if failed:
-        print(f"the file is NOT what it says: {len(failed)} of {len(found)} checks fail")
+
+    def say(findings: "Iterable[Finding]") -> None:
+        for finding in findings:
+            found.append(finding)
+            print(f"{finding.verdict:10}{finding.check}: {finding.detail}", flush=True)
+
+    say(check_header(metadata, None if arguments.pde else generator))
+    looked = _look(metadata, generator, arguments, say)
+    count = {verdict: sum(finding.verdict == verdict for finding in found) for verdict in (FAILS, UNDECIDED)}
+    if count[FAILS]:
+        print(f"the file is NOT what it says: {count[FAILS]} of {len(found)} checks fail; looked at {looked}")
         return 1
-    print(f"the file {'solves' if solved else 'may solve, for all that can be said,'} {generator.name}")
-    return 0 if solved else 2
+    if count[UNDECIDED]:
+        print(
+            f"the file may solve {generator.name}, for all that can be said: {count[UNDECIDED]} of {len(found)} checks "
+            f"undecided; looked at {looked}"
+        )
+        return 2
+    print(f"the file solves {generator.name}: looked at {looked}")
+    return 0
+
+
+def _look(
+    metadata: "Metadata",
+    generator: "Generator",
+    arguments: argparse.Namespace,
+    say: "Callable[[Iterable[Finding]], None]",
+) -> str:
+    """Everything but the header; says what was looked at."""
+    from .equation_check import Plan, check_equation
+    from .inspection import spread
+    from .statistics_check import judge_still, survey
+    from .verification import HOLDS, check_samples
+
+    everything = list(range(metadata.samples))
+    surveyed = survey(metadata)
+    say(surveyed.findings)
+    chosen = everything if arguments.all else spread(metadata.samples, arguments.samples)
+    still = surveyed.still[:_MOST_STILL]
+    plan = Plan.of(
+        metadata,
+        generator,
+        sorted({*chosen, *(state.sample for state in still)}),
+        None if arguments.all else arguments.intervals,
+        [state.before for state in still],
+    )
+    about = list(check_equation(metadata, generator, plan))
+    say(about)
+    say(judge_still(surveyed.still, all(finding.verdict == HOLDS for finding in about), plan))
+    again = [] if arguments.pde else everything if arguments.all else chosen[: arguments.again]
+    if again:
+        say(check_samples(metadata, generator, again))
+    if generator.version != metadata.generator_version:
+        again = []
+    intervals = f", {len(plan.intervals)} of {plan.possible} intervals" if plan.possible else ""
+    return f"{len(plan.samples)} of {metadata.samples} samples{intervals}, {len(again)} made again"
 
 
 def _config(overrides: list[str]) -> dict:

@@ -33,6 +33,8 @@ class AFNONet(Operator):
         position: "learned", or None: p = 0.
         final_norm: whether tokens are normalised before H.
         mixer: what mixes the tokens: "afno", "global_filter" or "attention".
+        drop_path: probability with which a sample skips the MLP of the last block while training; it grows linearly
+            from 0 at the first (`layers.drop_path`).
         remat: recompute every block in the backward pass, so that only the inputs of the blocks are kept.
         rngs: random streams.
         **mixer_options: of the mixer. For "afno" those of `layers.afno_mixer.AFNOMixer`: num_blocks, truncation,
@@ -44,7 +46,7 @@ class AFNONet(Operator):
     Accuracy:
         A patch is a number of points: on a finer grid tokens are smaller pieces of the domain than those it was trained
         on, and places are interpolated. Another `output_shape` is the trigonometric interpolant of the output. There is
-        no dropout, neither of units nor of paths.
+        no dropout of units.
 
     Source: Guibas et al., Adaptive Fourier Neural Operators, 2022; Pathak et al., FourCastNet, 2022, and their code.
         `operators.interop.load_afno` reads its weights.

@@ -63,6 +63,14 @@ class BarotropicVorticity(Equation):
         )
         return -h.to_coefficients(product) * h.inside
 
+    def speed(self, z: Complex[Array, "m l"]) -> Float[Array, "y x"]:
+        """|u| on the Gauss grid, radii a day: u = (-(1 - mu^2) psi_mu, psi_lambda) / sqrt(1 - mu^2)."""
+        h = self.harmonics
+        psi = z * jnp.asarray(-1 / np.maximum(-h.laplacian, 1.0), z.real.dtype)
+        along = jnp.asarray(1j * np.arange(self.truncation + 1)[:, None], z.dtype)
+        square = jnp.asarray(1 - h.nodes[0][:, None] ** 2, z.real.dtype)
+        return jnp.sqrt(square * h.to_nodes(psi, slope=True) ** 2 + h.to_nodes(along * psi) ** 2 / square)
+
     @property
     def grid(self) -> Grid:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Sizes of the Gauss grid; its latitudes are not quite equally spaced."""

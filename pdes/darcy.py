@@ -58,14 +58,16 @@ def solve_darcy(
         tolerance: stops at |f - A u| <= tolerance |f|.
 
     Returns:
-        Pressure at cell centres.
+        Pressure at cell centres; not a number where the iteration did not get there.
 
     Accuracy:
         The algebraic error is about `tolerance`; that of the discretisation is in `flux_divergence`. Wants float64.
     """
     solve = functools.partial(_inverse_laplacian, grid=grid)
     pressure, _ = cg(lambda u: flux_divergence(u, a, grid), f, tol=tolerance, M=solve)
-    return pressure
+    missed = jnp.linalg.norm((f - flux_divergence(pressure, a, grid)).ravel())
+    least = max(10 * tolerance, float(np.sqrt(np.finfo(pressure.dtype).eps)))  # what the precision can reach
+    return jnp.where(missed <= least * jnp.linalg.norm(f.ravel()), pressure, jnp.nan)
 
 
 def _inverse_laplacian(f: jax.Array, grid: Grid) -> jax.Array:

@@ -113,6 +113,27 @@ def solenoidal_velocity(key: jax.Array, grid: Grid, peak: float, speed: float) -
     return u * (speed / jnp.sqrt(jnp.mean(jnp.sum(u**2, axis=0))))
 
 
+def taylor_green_velocity(key: jax.Array, grid: Grid, speed: float) -> Float[Array, "3 x y z"]:
+    """The vortices of Taylor and Green at a random place of the torus.
+
+        u = 2 speed (sin X cos Y cos Z, -cos X sin Y cos Z, 0),    (X, Y, Z) = 2 pi x / L + three random angles
+
+    Args:
+        key: random key.
+        grid: three axes.
+        speed: root of mean |u|^2, length / time; that of Taylor and Green is 1/2.
+
+    Source: Taylor and Green 1937 (Proc. R. Soc. A 158).
+    """
+    angles = jax.random.uniform(key, (3,), maxval=2 * np.pi)
+    x, y, z = (
+        jnp.asarray(2 * np.pi / length * line) + angle
+        for line, length, angle in zip(grid.mesh, grid.extent, angles, strict=True)
+    )
+    u = jnp.stack([jnp.sin(x) * jnp.cos(y) * jnp.cos(z), -jnp.cos(x) * jnp.sin(y) * jnp.cos(z), jnp.zeros(grid.shape)])
+    return 2 * speed * u
+
+
 def blobs(key: jax.Array, grid: Grid, count: int, radius: float) -> Float[Array, "..."]:
     """Gaussian clouds at independent, uniform places of a periodic box, each 1 in its middle.
 

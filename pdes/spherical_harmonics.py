@@ -96,6 +96,18 @@ class SphericalHarmonics:
         turned = c * np.exp(1j * np.arange(self.degree + 1) * 2 * np.pi * shift / shape[1])[:, None]
         return self._synthesis(turned, self.legendre(mu)[0], shape[1])
 
+    def from_latitudes(self, u: Float[Array, "y x"], shift: float = 0.5) -> Complex[Array, "m l"]:
+        """Coefficients of a field at the cells of `to_latitudes`, in the sense of least squares.
+
+        More latitudes than T and more than 2 T longitudes give those of a field of degree T back.
+        """
+        mu = np.cos((np.arange(u.shape[0]) + 0.5) * np.pi / u.shape[0])
+        inverse = np.linalg.pinv(self.legendre(mu)[0].transpose(1, 0, 2))
+        turn = np.exp(-1j * np.arange(self.degree + 1) * 2 * np.pi * shift / u.shape[1])
+        waves = rfftn(u, (1,))[:, : self.degree + 1]
+        found = jnp.einsum("mly,ym->ml", jnp.asarray(inverse, u.dtype), waves)
+        return found * jnp.asarray(turn[:, None] * self.inside, found.dtype)
+
     def _synthesis(self, c: Complex[Array, "m l"], p: np.ndarray, longitudes: int) -> Float[Array, "y x"]:
         waves = jnp.einsum("ml,yml->ym", c, jnp.asarray(p, c.real.dtype))
         kept = min(longitudes // 2 + 1, self.degree + 1)

@@ -64,6 +64,22 @@ def zonal_jets(grid: Grid, speed: float, gravity: float, coriolis: float, waves:
     return np.stack([height, speed * np.sin(l * y), np.zeros(grid.shape)])
 
 
+def rossby_haurwitz(grid: Grid, time: float, height: float = 3.0) -> Float[np.ndarray, "y x"]:
+    """Vorticity z = A mu (1 - mu^2)^(3/2) cos 3 (lambda + 2 Omega t / 20) on the sphere, mu the sine of the latitude.
+
+    The harmonic of degree 4 and order 3; waves of one degree l go west by 2 Omega / (l (l + 1)), Omega = 2 pi / day
+    (`BarotropicVorticity`).
+
+    Args:
+        grid: Gauss-Legendre latitudes and equally spaced longitudes.
+        time: t, days.
+        height: A, 1 / day.
+    """
+    mu = np.polynomial.legendre.leggauss(grid.shape[0])[0][:, None]
+    longitude = 2 * np.pi * np.arange(grid.shape[1]) / grid.shape[1]
+    return height * mu * (1 - mu**2) ** 1.5 * np.cos(3 * (longitude + 4 * np.pi / 20 * time))
+
+
 def rising_columns(
     grid: Grid, time: float, viscosity: float, diffusivity: float, buoyancy: float, wind: float = 0.0
 ) -> Float[np.ndarray, "c ..."]:

@@ -6,7 +6,7 @@ import os
 
 # Most programs run once: compiled quickly rather than to be quick, which halves the time of the tests. XLA knows the
 # second flag up to jaxlib 0.10 and refuses it later.
-QUICK = "--xla_backend_optimization_level=0"
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     QUICK += " --xla_cpu_use_fusion_emitters=false"
 # Before JAX starts its backend. Processes that tests start take over what is in QUICK_XLA_FLAGS.
@@ -25,6 +25,7 @@ install_import_hook(["spectral", "operators", "pdes", "data", "training"], "bear
 
 import jax
 from jax._src.interpreters import mlir
+from jax._src.interpreters.partial_eval import DynamicJaxprTracer
 
 # One compiler context for all programs. JAX makes one for each, and loads a dozen dialects into it: a fifth of the time
 # of a small program, and the tests are thousands of those. Where JAX calls it otherwise they are slower again.
@@ -40,6 +41,11 @@ if hasattr(mlir, "make_ir_context"):
         return shared_context() if outer is None else fresh_context()
 
     mlir.make_ir_context = make_ir_context
+
+# Flax asks arrays for their sharding. Traced ones have none, and JAX looks through the whole program for the reason
+# that it gives, at every random number of every initialiser.
+if hasattr(DynamicJaxprTracer, "_origin_msg"):
+    DynamicJaxprTracer._origin_msg = lambda self: ""
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -129,7 +129,7 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
     evaluator = functools.partial(
         Evaluator,
         lambda values, x: targets.decode(weights.model_of(*values, evaluate=True)(inputs.encode(x))),
-        standard_metrics(first.metadata.box.span, first.metadata.periodic),
+        standard_metrics(first.metadata.box.span, first.metadata.periodic, first.metadata.parameters.get("white")),
         mesh,
         batch_size,
     )

@@ -120,26 +120,26 @@ def curves(path: str | Path, metrics: str | Path) -> Path:
     loss = {name: data for (split, name), data in series.items() if split == "train" and name == "loss"}
     rate = {name: data for (split, name), data in series.items() if split == "train" and name == "lr"}
     # A single point (a final test) is a number for the table, not a curve.
-    evaluations = {
-        f"{split} {name}": data for (split, name), data in series.items() if split != "train" and len(data) > 1
-    }
-    panels = [
-        (title, group)
-        for title, group in (("training loss", loss), ("evaluation", evaluations), ("learning rate", rate))
-        if group
-    ]
+    # Scores of pictures have units of their own.
+    titles, errors = {"psnr": "PSNR, dB", "ssim": "SSIM"}, ("training loss", "evaluation")
+    evaluations: dict[str, dict[str, Any]] = {"evaluation": {}}
+    for (split, name), data in series.items():
+        if split != "train" and len(data) > 1:
+            evaluations.setdefault(titles.get(name, "evaluation"), {})[f"{split} {name}"] = data
+    everything = {"training loss": loss, **evaluations, "learning rate": rate}
+    panels = [(title, group) for title, group in everything.items() if group]
     with figure_file(path, 4.2 * max(len(panels), 1), 3.2) as figure:
         for index, (title, group) in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), index + 1)
             for (label, data), color in zip(group.items(), CYCLE, strict=False):
                 steps, values = np.array(data).T
-                marker = "o" if title == "evaluation" and len(steps) < 60 else None
+                marker = "o" if title in evaluations and len(steps) < 60 else None
                 line = {"color": color, "label": label, "linewidth": 1.4, "marker": marker, "markersize": 3}
-                if len(steps) > 100 and np.all(values > 0) and title != "learning rate":
+                if len(steps) > 100 and np.all(values > 0) and title in errors:
                     axes.plot(steps, values, color=color, linewidth=0.7, alpha=0.35)
                     steps, values = _smooth(steps, values)
                 axes.plot(steps, values, **line)
-            if title != "learning rate" and all(value > 0 for data in group.values() for _, value in data):
+            if title in errors and all(value > 0 for data in group.values() for _, value in data):
                 axes.set_yscale("log")
             axes.set_ylabel(title)
             axes.set_xlabel("optimizer step")

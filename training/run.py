@@ -234,7 +234,7 @@ def _build_program(settings: Run, train_set, normalizers, key: jax.Array, mesh, 
         return train
 
     steps_per_stage = settings.trainer.epochs_per_stride * loader.steps_per_epoch
-    metrics_of_set = standard_metrics(problem.extent, problem.periodic)
+    metrics_of_set = standard_metrics(problem.extent, problem.periodic, problem.parameters.get("white"))
     over = over_samples(mesh), settings.trainer.eval_batch_size or settings.data["batch_size"]
     evaluator = Evaluator(
         lambda values, x: targets.decode(model_of(*values, evaluate=True)(inputs.encode(x))), metrics_of_set, *over

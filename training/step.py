@@ -173,7 +173,8 @@ def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int, met
     """Up to `length` steps in one compiled call: (state, data, n) -> (state, metrics of shape [length]).
 
     Small operators are bound by dispatch, so several steps share one. The count n is traced: a shorter chunk at
-    the end of an epoch runs the same program. A chunk lies within one epoch, whose order is a part of the data.
+    the end of an epoch runs the same program. A chunk lies within one epoch, whose order is a part of the data. One
+    step has no loop around it: on CPUs XLA compiles convolutions inside a loop to code that is several times slower.
 
     Args:
         update: see `make_update`.
@@ -188,6 +189,9 @@ def make_chunk(update, fetch: Callable[[PyTree, Array], Batch], length: int, met
             state, new = update(state, fetch(data, state.step))
             return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, new)
 
+        if length == 1:
+            state, new = update(state, fetch(data, state.step))
+            return state, {name: value.astype(jnp.float32)[None] for name, value in new.items()}
         empty = {name: jnp.full((length,), jnp.nan, jnp.float32) for name in (*METRICS, *metrics)}
         return jax.lax.fori_loop(0, n, body, (state, empty))
 

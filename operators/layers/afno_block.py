@@ -14,7 +14,9 @@ NORMS = ("layer_norm", "group_norm")
 
 
 class AFNOBlock(nnx.Module):
-    """h = M(norm x), then v = MLP(norm h) + x; with the double skip h = M(norm x) + x and v = MLP(norm h) + h.
+    """h = M(norm x), then v = f MLP(norm h) + x; with the double skip h = M(norm x) + x and v = f MLP(norm h) + h.
+
+    f is 1, or what the call is given (`DropPath`): the published code drops the MLP alone.
 
     The mixer M of an AFNO has a skip of its own, so that with the double skip h = x + norm x + (what M adds): mixer
     weights of zero do not make the block an identity.
@@ -51,11 +53,16 @@ class AFNOBlock(nnx.Module):
         hidden = width("mlp_ratio", mlp_ratio, channels)
         self.mlp = ChannelMLP(channels, channels, hidden, non_linearity=non_linearity, std=0.02, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "b *space c"]) -> Float[Array, "b *space c"]:
+    def __call__(
+        self, x: Float[Array, "b *space c"], factor: Float[Array, "b"] | None = None
+    ) -> Float[Array, "b *space c"]:
         h = self.mixer(self.norm1(x))  # pyright: ignore[reportCallIssue]
         if self.double_skip:
             x = h = h + x
-        return self.mlp(self.norm2(h)) + x
+        branch = self.mlp(self.norm2(h))
+        if factor is not None:
+            branch = branch * factor.astype(branch.dtype).reshape(-1, *[1] * (branch.ndim - 1))
+        return branch + x
 
 
 def token_norm(kind: str, channels: int) -> nnx.Module:

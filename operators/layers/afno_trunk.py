@@ -8,7 +8,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from .afno_block import AFNOBlock, token_norm
-from .arguments import choice, flag, known, points, random_streams, whole
+from .arguments import choice, flag, known, number, points, random_streams, whole
+from .drop_path import DropPath
 from .mixers import MIXERS, make_mixer
 from .patch_embedding import PatchEmbedding, as_patch, token_grid
 from .position_embedding import PositionEmbedding
@@ -32,6 +33,7 @@ class AFNOTrunk(nnx.Module):
         position: str | None = "learned",
         final_norm: bool = False,
         mixer: str = "afno",
+        drop_path: float = 0.0,
         remat: bool = False,
         rngs: nnx.Rngs,
         **mixer_options: Any,
@@ -49,12 +51,19 @@ class AFNOTrunk(nnx.Module):
         of_block = {"mlp_ratio": mlp_ratio, "double_skip": double_skip, "norm": norm, "rngs": rngs}
         mixers = [make_mixer(mixer, embed_dim, tokens, ndim, rngs=rngs, **mixer_options) for _ in range(depth)]
         self.blocks = nnx.List([AFNOBlock(embed_dim, mixer, **of_block) for mixer in mixers])
+        self.drop = DropPath(drop_path, depth, rngs=rngs) if number("drop_path", drop_path) else None
         self.final_norm = token_norm(norm, embed_dim) if flag("final_norm", final_norm) else None
 
     def __call__(self, u: Float[Array, "b *space c"]) -> Float[Array, "b *tokens e"]:
         x = self.embedding(u)
         if self.position is not None:
             x = self.position(x)
-        for block in self.blocks:
-            x = jax.checkpoint(lambda block, x: block(x))(block, x) if self.remat else block(x)
+        apply = jax.checkpoint(_apply) if self.remat else _apply
+        factors = None if self.drop is None else self.drop(len(x))
+        for layer, block in enumerate(self.blocks):
+            x = apply(block, x, None if factors is None else factors[layer])
         return x if self.final_norm is None else self.final_norm(x)  # pyright: ignore[reportCallIssue]
+
+
+def _apply(block: AFNOBlock, x: Array, factor: Array | None) -> Array:
+    return block(x, factor)

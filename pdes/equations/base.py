@@ -44,6 +44,11 @@ class Equation(abc.ABC):
     def invariants(self, u_hat: Complex[Array, "*k"]) -> dict[str, Float[Array, ""]]:
         """What is conserved when nothing damps (Re linear = 0) or forces; empty where nothing is."""
 
+    def transport_velocity(self, u_hat: Complex[Array, "*k"]) -> Float[Array, "d *space"] | None:
+        """What the nonlinear term carries the state with along every axis, for limits on time steps, or None."""
+        del u_hat
+        return None
+
     def rhs(self, u_hat: Complex[Array, "*k"]) -> Complex[Array, "*k"]:
         """The whole right-hand side, d u_hat / dt."""
         return symbol(self.linear, u_hat) * u_hat + self.nonlinear(u_hat)

@@ -58,6 +58,10 @@ class Burgers(RealFields):
         u = self.to_physical(u_hat)
         return derivative(self.to_spectral(-0.5 * u * u), self.grid, 0)
 
+    def transport_velocity(self, u_hat: Complex[Array, "kx"]) -> Float[Array, "1 x"]:
+        """u itself."""
+        return self.to_physical(u_hat)[None]
+
     def invariants(self, u_hat: Complex[Array, "kx"]) -> dict[str, Float[Array, ""]]:
         """Mean velocity, and energy mean(u^2) / 2."""
         return {"mean": u_hat[0].real, "energy": 0.5 / self.grid.volume * inner_product(u_hat, u_hat, self.grid)}

@@ -50,6 +50,10 @@ class KortewegDeVries(RealFields):
         u = self.to_physical(u_hat)
         return derivative(self.to_spectral(-3 * u * u), self.grid, 0)
 
+    def transport_velocity(self, u_hat: Complex[Array, "kx"]) -> Float[Array, "1 x"]:
+        """6 u."""
+        return 6 * self.to_physical(u_hat)[None]
+
     def invariants(self, u_hat: Complex[Array, "kx"]) -> dict[str, Float[Array, ""]]:
         """Mass, momentum mean(u^2)/2, and energy mean(d u_x^2 / 2 - u^3)."""
         square = inner_product(u_hat, u_hat, self.grid) / self.grid.volume

@@ -60,6 +60,12 @@ class KuramotoSivashinsky(RealFields):
         slope = self.to_physical(jnp.stack(gradient(u_hat, self.grid)))
         return self.to_spectral(-0.5 * jnp.sum(slope**2, axis=0))
 
+    def transport_velocity(self, u_hat: Complex[Array, "*k"]) -> Float[Array, "d *space"]:
+        """u, or grad h."""
+        if self.grid.ndim == 1:
+            return self.to_physical(u_hat)[None]
+        return self.to_physical(jnp.stack(gradient(u_hat, self.grid)))
+
     def invariants(self, u_hat: Complex[Array, "*k"]) -> dict[str, Float[Array, ""]]:
         """On one axis, where the nonlinear term conserves them: mean, and half the mean square."""
         if self.grid.ndim > 1:

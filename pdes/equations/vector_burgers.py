@@ -51,6 +51,10 @@ class VectorBurgers(RealFields):
         u, slopes = self.to_physical(u_hat), self.to_physical(jnp.stack(gradient(u_hat, self.grid)))
         return self.to_spectral(-jnp.einsum("j...,ji...->i...", u, slopes))
 
+    def transport_velocity(self, u_hat: Complex[Array, "d *k"]) -> Float[Array, "d *space"]:
+        """u itself."""
+        return self.to_physical(u_hat)
+
     def invariants(self, u_hat: Complex[Array, "d *k"]) -> dict[str, Float[Array, ""]]:
         """None: without pressure nothing quadratic is conserved."""
         return {}

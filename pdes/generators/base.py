@@ -34,19 +34,20 @@ class FieldInfo:
 class Generator(abc.ABC):
     """Random samples of a PDE problem, as a frozen dataclass of plain numbers: they are the whole provenance.
 
-    A sample is a function of its key alone and is solved in float64 on `grid`; the same key on a finer grid is the
-    same problem, solved better. `inputs` and `targets` name the default operator-learning map as field -> time
-    indices. `resolved` is the share of the solver grid's modes, per axis, that the solution has: two thirds where
-    products are de-aliased. `grid_type` says where the points are: "periodic" at i L/N, "cell" at (i + 1/2) L/N, in
-    which case the box has a boundary and `grid` is only sizes and lengths, "cloud" wherever a field says. `version`
-    rises by one whenever a change of the code, here or in the solver, changes the numbers of a sample: sets that older
-    code made are then no longer found, and are made anew.
+    A sample is a function of its key alone and is solved in float64 on `grid`; the same key on a finer grid is the same
+    problem, solved better. `inputs` and `targets` name the default operator-learning map as field -> time indices.
+    `resolved` is the share of the solver grid's modes, per axis, that the solution has: two thirds where products are
+    de-aliased. `remedy` is what to do about a sample that is not finite. `grid_type` says where the points are:
+    "periodic" at i L/N, "cell" at (i + 1/2) L/N, in which case the box has a boundary and `grid` is only sizes and
+    lengths, "cloud" wherever a field says. `version` rises by one whenever a change of the code, here or in the solver,
+    changes the numbers of a sample: sets that older code made are then no longer found, and are made anew.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     resolved: ClassVar[Fraction] = Fraction(1)
     grid_type: ClassVar[str] = "periodic"
+    remedy: ClassVar[str] = "take a finer solver grid or a gentler start"
 
     @property
     @abc.abstractmethod
@@ -87,6 +88,11 @@ class Generator(abc.ABC):
         On a grid coarser than that of the generator they are as wrong as it is coarse.
         """
         del given, grid
+        return None
+
+    def advance(self, u: Float[Array, "field ..."], duration: float) -> Float[Array, "field ..."] | None:
+        """Stored states a duration later, of an evolution that is not that of a `flow`; None where nothing says it."""
+        del u, duration
         return None
 
     @property

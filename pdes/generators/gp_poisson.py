@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
-from ..gp.axis import Axis, check_smoothness
-from ..gp.poisson import PoissonFactors
+from ..gp.axis import Axis, longest_scale
+from ..gp.poisson import PoissonFactors, certified_stride
 from ..random_fields import Covariance
 from .base import FieldInfo, Generator, grid_text
 from .checks import check_not_negative, check_positive, check_shape, check_whole
@@ -27,9 +27,10 @@ class GPPoisson(Generator):
         f = sum over m < modes of xi_m sqrt(lambda_m) cos(pi m_x x) cos(pi m_y y),    g the trace of such a field
 
     with lambda_m of N(0, scale (-Lap + tau^2 I)^-alpha) for f, and of N(0, boundary^2 c (-Lap + tau^2 I)^-(alpha + 1)),
-    of variance boundary^2, for g: smooth functions that no grid changes. Points include the sides, i / (N - 1). Two
-    fields beside the map say how good a sample is: the residual of the equation at the centres of the cells, where the
-    solver did not look, and the posterior standard deviation of u.
+    of variance boundary^2, for g: smooth functions that no grid changes. Inside g is the blend of its sides (Coons), so
+    that an operator sees the same function on every grid; zeros would leave it a strip one cell wide. Points include
+    the sides, i / (N - 1). Two fields beside the map say how good a sample is: the residual of the equation at the
+    centres of the cells, where the solver did not look, and the posterior standard deviation of u.
 
     Args:
         shape: points of the solver.
@@ -49,6 +50,7 @@ class GPPoisson(Generator):
 
     name: ClassVar[str] = "gp_poisson"
     grid_type: ClassVar[str] = "node"
+    version: ClassVar[int] = 2  # 1 had zeros for boundary values inside
     targets: ClassVar[dict[str, tuple[int, ...]]] = {"solution": (0,)}
 
     shape: tuple[int, ...] = (65, 65)
@@ -69,7 +71,14 @@ class GPPoisson(Generator):
                 f"modes: got {self.modes} on {self.shape} points, wanted at most {min(self.shape) // 2}, half the "
                 "points of a side; take more points"
             )
-        check_smoothness("matern52", 2)
+        for n in self.shape:
+            certified_stride(n)
+        longest = min(longest_scale(Axis(0.0, 1.0, n), "matern52") for n in self.shape)
+        if self.length_scale > longest:
+            raise ValueError(
+                f"length_scale: got {self.length_scale} with {self.shape} points, wanted at most {longest:.3g}, beyond "
+                "which the covariance is singular to float64; shorten it or take fewer points"
+            )
 
     @property
     def grid(self) -> Grid:
@@ -81,7 +90,9 @@ class GPPoisson(Generator):
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
-        given = {"boundary": FieldInfo((0.0,), "1", "u on the sides, zero inside")} if self.boundary else {}
+        given = (
+            {"boundary": FieldInfo((0.0,), "1", "u on the sides, blended between them inside")} if self.boundary else {}
+        )
         return {
             "source": FieldInfo((0.0,), "1/length^2", "source f"),
             **given,
@@ -127,7 +138,7 @@ class GPPoisson(Generator):
         rough = self._amplitudes(Covariance(1.0, self.tau**2, self.alpha + 1))
         rough *= self.boundary / max(np.sqrt(np.sum(rough**2)), 1e-300)
         sides = self._at(jax.random.normal(of_sides, rough.shape) * rough, nodes)[None]
-        sides = sides.at[:, 1:-1, 1:-1].set(0)
+        sides = blend_of_sides(sides, *nodes)
         solution = factors.solve(source, sides)
         middle = self._at(coefficients, [(x[:-1] + x[1:]) / 2 for x in nodes])[None]
         residual = jnp.pad(factors.residual(solution, middle), ((0, 0), (0, 1), (0, 1)), mode="edge")
@@ -156,6 +167,21 @@ class GPPoisson(Generator):
     def _at(self, coefficients: Float[Array, "m m"], points: list[np.ndarray]) -> Float[Array, "x y"]:
         left, right = (jnp.asarray(np.cos(np.pi * np.outer(x, np.arange(self.modes)))) for x in points)
         return left @ coefficients @ right.T
+
+
+def blend_of_sides(
+    u: Float[Array, "t x y"], x: Float[np.ndarray, "x"], y: Float[np.ndarray, "y"]
+) -> Float[Array, "t x y"]:
+    """The same values on the sides of the unit square; inside both linear blends less that of the corners."""
+    across, along = jnp.asarray(x)[None, :, None], jnp.asarray(y)[None, None, :]
+
+    def along_x(u: Array) -> Array:
+        return (1 - across) * u[:, :1] + across * u[:, -1:]
+
+    def along_y(u: Array) -> Array:
+        return (1 - along) * u[..., :1] + along * u[..., -1:]
+
+    return along_x(u) + along_y(u) - along_x(along_y(u))
 
 
 @functools.lru_cache(maxsize=8)

@@ -26,6 +26,7 @@ class HeldTrajectory(Trajectory):
 
     resolved: ClassVar[Fraction] = Fraction(2, 3)
     limit: ClassVar[float] = 1.0
+    remedy: ClassVar[str] = "lower pde.cfl"
 
     @property
     @abc.abstractmethod

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float
 from spectral.grid import Grid
 
 from .. import equations
+from ..diagnostics import crossed
 from ..equations import Equation
 from ..random_fields import smooth_uniform_field
 from .base import grid_text
@@ -40,7 +42,9 @@ class RandomStart(Trajectory):
         low, high: bounds of the start, numbers or one per field.
         tau: wavenumber beyond which the start's amplitudes fall, 1 / length.
         alpha: how fast.
-        dt: largest time step; the fourth-order scheme leaves an error of its fourth power, see docs/pdes.md.
+        dt: largest time step; a sample that is carried by more than a cell in a step (Burgers, Kuramoto-Sivashinsky,
+            Korteweg-de Vries) is turned into no numbers, at which generation stops and names it. The scheme leaves an
+            error of its fourth power, see docs/pdes.md.
         warmup, interval, n_snapshots, n_inputs: see `Trajectory`.
 
     Raises:
@@ -50,6 +54,8 @@ class RandomStart(Trajectory):
         The start is a function of the key up to what of it the grid cannot hold: at the default alpha the variance of
         the amplitudes of g falls to 4e-8 from tau to 4 tau.
     """
+
+    remedy: ClassVar[str] = "lower pde.dt, or take a finer solver grid or a gentler start"
 
     equation: str
     coefficients: Coefficients = ()
@@ -125,6 +131,10 @@ class RandomStart(Trajectory):
         equation = self.solved
         start = self.start(key, len(equation.fields))
         states = self.record(equation, equation.to_spectral(start if len(start) > 1 else start[0]), self.steps)
+        velocity = jax.vmap(equation.transport_velocity, out_axes=1)(states)
+        if velocity is not None:
+            cells = crossed(velocity, self.grid, self.interval / self.steps(self.interval))
+            states = jnp.where(jnp.max(cells) <= 1, states, jnp.nan)
         values = jax.vmap(equation.to_physical)(states)
         if len(start) == 1:
             values = values[:, None]

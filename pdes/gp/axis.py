@@ -5,6 +5,7 @@ import functools
 import math
 import operator
 import warnings
+from collections.abc import Collection
 
 import jax
 import jax.numpy as jnp
@@ -73,34 +74,35 @@ class AxisModel:
         axis: the points.
         mixture: the kernel.
         factor: lower Cholesky factor of C = K + nugget k(0) I.
-        derivatives: G_p = D_p C^-1 of orders 1, 2 ..: the p-th derivative at the points of the process' mean through
-            values there.
+        derivatives: of the orders p that were asked for, G_p = D_p C^-1: the p-th derivative at the points of the
+            process' mean through values there.
         nugget: relative to k(0).
     """
 
     axis: Axis = dataclasses.field(metadata={"static": True})
     mixture: SpectralMixture
     factor: Float[Array, "n n"]
-    derivatives: tuple[Float[Array, "n n"], ...]
+    derivatives: dict[int, Float[Array, "n n"]]
     nugget: Float[Array, ""]
 
     @classmethod
-    def of(cls, axis: Axis, mixture: SpectralMixture, orders: int) -> "AxisModel":
+    def of(cls, axis: Axis, mixture: SpectralMixture, orders: Collection[int]) -> "AxisModel":
         """Makes the matrices, with the smallest nugget of `NUGGETS` that Cholesky's factorisation accepts.
 
         Args:
             axis: the points.
             mixture: the kernel.
-            orders: highest derivative.
+            orders: derivatives.
 
         Raises:
             ValueError: for a kernel that is not smooth enough for the derivatives to have a variance, and where no
                 nugget helps.
         """
-        check_smoothness(mixture.envelope, orders)
+        asked = tuple(sorted(set(orders) - {0}))
+        check_smoothness(mixture.envelope, max(asked, default=0))
         axis.check_waves(mixture)
         for nugget in NUGGETS:
-            factor, derivatives = _matrices(mixture, axis.lags, orders, nugget)
+            factor, derivatives = _matrices(mixture, axis.lags, asked, nugget)
             if bool(jnp.isfinite(factor[-1, -1])):
                 return cls(axis, mixture, factor, derivatives, jnp.asarray(nugget))
         raise ValueError(
@@ -108,10 +110,10 @@ class AxisModel:
             f"{NUGGETS[-1]:g} k(0), wanted shorter scales, fewer points, or a rougher envelope than {mixture.envelope}"
         )
 
-    def interpolation(self, points: Float[Array, "m"]) -> Float[Array, "m n"]:
-        """k(points, nodes) C^-1: values at the nodes to the mean at other points."""
+    def interpolation(self, points: Float[Array, "m"], order: int = 0) -> Float[Array, "m n"]:
+        """k^(p)(points - nodes) C^-1: values at the nodes to the mean, or a derivative of it, at other points."""
         lag = points[:, None] - jnp.asarray(self.axis.points)[None, :]
-        return _interpolation(self.mixture, self.factor, lag)
+        return _interpolation(self.mixture, self.factor, lag, order)
 
 
 def check_smoothness(envelope: str, order: int) -> None:
@@ -134,14 +136,18 @@ def longest_scale(axis: Axis, envelope: str) -> float:
 
 
 @functools.partial(jax.jit, static_argnums=(2,))
-def _matrices(mixture: SpectralMixture, lags: jax.Array, orders: int, nugget: float | jax.Array):
-    rows = mixture.derivatives(lags, orders)
+def _matrices(mixture: SpectralMixture, lags: jax.Array, orders: tuple[int, ...], nugget: float | jax.Array):
+    rows = mixture.derivatives(lags, max(orders, default=0))
     factor = jnp.linalg.cholesky(toeplitz(rows[0].at[0].multiply(1 + nugget)), symmetrize_input=False)
-    # (D C^-1)^T = C^-1 D^T, and D^T = (-1)^p D.
-    matrices = [(-1) ** p * toeplitz(rows[p], (-1) ** p) for p in range(1, orders + 1)]
-    return factor, tuple(cho_solve((factor, True), matrix).T for matrix in matrices)
+    derivatives = {}
+    for p in orders:
+        # (D C^-1)^T = C^-1 D^T, and D^T = (-1)^p D. Read from the other end of the axis it is (-1)^p times the same,
+        # but for rounding, half of which the mean takes away.
+        matrix = cho_solve((factor, True), (-1) ** p * toeplitz(rows[p], (-1) ** p)).T
+        derivatives[p] = (matrix + (-1) ** p * matrix[::-1, ::-1]) / 2
+    return factor, derivatives
 
 
-@jax.jit
-def _interpolation(mixture: SpectralMixture, factor: jax.Array, lag: jax.Array) -> jax.Array:
-    return cho_solve((factor, True), mixture.derivatives(lag)[0].T).T
+@functools.partial(jax.jit, static_argnums=(3,))
+def _interpolation(mixture: SpectralMixture, factor: jax.Array, lag: jax.Array, order: int) -> jax.Array:
+    return cho_solve((factor, True), mixture.derivatives(lag, order)[order].T).T

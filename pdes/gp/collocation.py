@@ -1,6 +1,7 @@
 """What a solver is told of a problem: equation, points, conditions and their data, but never the solution."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -93,10 +94,9 @@ class Collocation:
             equation, axes, conditions: as of the class.
             solution: elementwise function of the coordinates.
         """
-        points = [axis.points for axis in axes]
-        data = [_side_data(solution, axis, points, rows) for axis, rows in enumerate(conditions)]
-        source = jax.jit(lambda *x: equation.apply(solution, x))(*mesh(points))
-        return cls(equation, tuple(axes), tuple(conditions), source, tuple(data))
+        points = tuple(axis.points for axis in axes)
+        source, data = _told(equation, tuple(conditions), solution, points)
+        return cls(equation, tuple(axes), tuple(conditions), source, data)
 
     def lines(self, axis: int) -> list[tuple[Float[np.ndarray, "_ _"], bool]]:
         """All data along an axis, as rows of values: the source (True), and the given values at the sides (False)."""
@@ -112,21 +112,31 @@ class Collocation:
         return [(rows, is_source) for rows, is_source in found if len(rows)]
 
 
-def mesh(points: Sequence[Float[np.ndarray, "_"]]) -> tuple[Float[Array, "*space"], ...]:
+def mesh(points: Sequence[Float[np.ndarray, "_"] | Float[Array, "_"]]) -> tuple[Float[Array, "*space"], ...]:
     """Coordinates of all points of a tensor grid."""
-    return tuple(jnp.asarray(x) for x in np.meshgrid(*points, indexing="ij"))
+    return tuple(jnp.meshgrid(*points, indexing="ij"))
 
 
-def _side_data(solution: Field, axis: int, points: Sequence[np.ndarray], conditions: Conditions) -> jax.Array:
-    def at(end: int, order: int) -> jax.Array:
-        chosen = [x[[end]] if i == axis else x for i, x in enumerate(points)]
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _told(
+    equation: Equation, conditions: tuple[Conditions, ...], solution: Field, points: tuple[jax.Array, ...]
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    """Source and data at the sides of a chosen solution; one program for all of one problem."""
+    data = tuple(_side_data(solution, axis, points, rows) for axis, rows in enumerate(conditions))
+    return equation.apply(solution, mesh(points)), data
+
+
+def _side_data(solution: Field, axis: int, points: Sequence[jax.Array], conditions: Conditions) -> jax.Array:
+    def at(end: slice, order: int) -> jax.Array:
+        chosen = [x[end] if i == axis else x for i, x in enumerate(points)]
         orders = tuple(order * (i == axis) for i in range(len(points)))
         return jnp.squeeze(derivative(solution, orders)(*mesh(chosen)), axis)
 
+    first, last = slice(0, 1), slice(-1, None)
     rows = {
-        "lower": lambda order: at(0, order),
-        "upper": lambda order: at(-1, order),
-        "wrap": lambda order: at(-1, order) - at(0, order),
+        "lower": lambda order: at(first, order),
+        "upper": lambda order: at(last, order),
+        "wrap": lambda order: at(last, order) - at(first, order),
     }
     others = [len(x) for i, x in enumerate(points) if i != axis]
     return jnp.stack([rows[c.side](c.order) for c in conditions]) if conditions else jnp.zeros((0, *others))

@@ -42,7 +42,7 @@ class AxisConstraints:
             ValueError: for conditions that do not determine the points at the ends.
         """
         n = model.axis.n
-        slope = np.asarray(model.derivatives[0]) if model.derivatives else np.zeros((n, n))
+        slope = np.asarray(model.derivatives.get(1, np.zeros((n, n))))
         rows = np.array([condition.row(n, slope) for condition in conditions]).reshape(len(conditions), n)
         upper = len(conditions) // 2 if len(conditions) > 1 else sum(c.side == "upper" for c in conditions)
         lower = len(conditions) - upper

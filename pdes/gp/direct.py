@@ -42,13 +42,16 @@ class DirectSolution:
 
     def __call__(self, points: Sequence[Float[np.ndarray, "_"]]) -> Float[Array, "*points"]:
         """The mean of the process at a tensor grid of points, one array of coordinates per axis."""
-        return apply_all(
-            [m.interpolation(jnp.asarray(x)) for m, x in zip(self.models, points, strict=True)], self.values
-        )
+        return self._mean(points, (0,) * len(points))
 
     def derivative(self, orders: Sequence[int]) -> Float[Array, "*space"]:
-        """A derivative of it at the points."""
-        return _derivative(self.values, self.models, tuple(orders))
+        """A derivative of it at the points of the problem."""
+        return self._mean([model.axis.points for model in self.models], orders)
+
+    def _mean(self, points: Sequence[Float[np.ndarray, "_"]], orders: Sequence[int]) -> Float[Array, "*points"]:
+        # Not weights C^-1 u first, of which in two dimensions five digits cancel.
+        given = zip(self.models, points, orders, strict=True)
+        return apply_all([model.interpolation(jnp.asarray(x), order) for model, x, order in given], self.values)
 
 
 def mixtures_from_data(
@@ -100,14 +103,21 @@ def solve(problem: Collocation, mixtures: Sequence[SpectralMixture] | None = Non
         instead, see `pdes.gp.joint`.
     """
     mixtures = mixtures_from_data(problem) if mixtures is None else mixtures
-    order = problem.equation.order
-    models = tuple(AxisModel.of(axis, m, order) for axis, m in zip(problem.axes, mixtures, strict=True))
+    models = tuple(
+        AxisModel.of(axis, mixture, _orders(problem, j))
+        for j, (axis, mixture) in enumerate(zip(problem.axes, mixtures, strict=True))
+    )
     constraints = tuple(AxisConstraints.of(m, c) for m, c in zip(models, problem.conditions, strict=True))
     solver, shift = _constant_part(problem, models, constraints)
     coefficients = tuple(_inner(term.values(problem.coordinates), constraints) for term in problem.equation.terms)
     given = (models, constraints, solver, shift, coefficients, problem.source, problem.data)
     values, residual, steps = _solve(problem.equation, given)
     return DirectSolution(values, models, float(residual), int(steps))
+
+
+def _orders(problem: Collocation, axis: int) -> set[int]:
+    """The derivatives along an axis that equation and conditions take."""
+    return {term.orders[axis] for term in problem.equation.terms} | {c.order for c in problem.conditions[axis]}
 
 
 def _constant_part(
@@ -123,9 +133,16 @@ def _constant_part(
         elif len(turned) == 1:
             axis = int(turned[0])
             first, last = constraints[axis].kept
-            rows = np.asarray(models[axis].derivatives[term.orders[axis] - 1])[first:last]
-            matrices[axis] += coefficient * rows @ np.asarray(constraints[axis].extension)
+            rows = np.asarray(models[axis].derivatives[term.orders[axis]])[first:last]
+            matrices[axis] += coefficient * _extended(rows, constraints[axis])
     return separable_solver(matrices, shift), shift
+
+
+def _extended(rows: np.ndarray, constraints: AxisConstraints) -> np.ndarray:
+    """rows @ extension, which is the identity but for a point or two."""
+    first, last = constraints.kept
+    ends = [*range(first), *range(last, rows.shape[1])]
+    return rows[:, first:last] + rows[:, ends] @ np.asarray(constraints.extension)[ends]
 
 
 @functools.partial(jax.jit, static_argnums=(0,))
@@ -174,16 +191,13 @@ def _left_side(
 
 
 def _derivative(
-    u: jax.Array,
-    models: tuple[AxisModel, ...],
-    orders: tuple[int, ...],
-    constraints: tuple[AxisConstraints, ...] | None = None,
+    u: jax.Array, models: tuple[AxisModel, ...], orders: tuple[int, ...], constraints: tuple[AxisConstraints, ...]
 ) -> jax.Array:
-    """d^orders u at all points, or at those that no condition takes."""
-    for axis, (model, order) in enumerate(zip(models, orders, strict=True)):
-        first, last = constraints[axis].kept if constraints else (0, u.shape[axis])
+    """d^orders u at the points that no condition takes."""
+    for axis, (model, order, constraint) in enumerate(zip(models, orders, constraints, strict=True)):
+        first, last = constraint.kept
         if order:
-            u = apply_along(model.derivatives[order - 1][first:last], u, axis)
+            u = apply_along(model.derivatives[order][first:last], u, axis)
         else:
             u = jax.lax.slice_in_dim(u, first, last, axis=axis)
     return u

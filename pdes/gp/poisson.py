@@ -57,11 +57,11 @@ class PoissonFactors:
         Raises:
             ValueError: for envelope and scale as `AxisModel.of`.
         """
-        models = [AxisModel.of(axis, _kernel(axis, envelope, scale), 2) for axis in axes]
-        second = tuple(np.asarray(model.derivatives[1]) for model in models)
+        models = [AxisModel.of(axis, _kernel(axis, envelope, scale), [2]) for axis in axes]
+        second = tuple(np.asarray(model.derivatives[2]) for model in models)
         solver = SeparableSolver.of([matrix[1:-1, 1:-1] for matrix in second])
         middle, middle_second = zip(*(_at_middle(model) for model in models), strict=True)
-        stride = tuple(_stride(axis.n) for axis in axes)
+        stride = tuple(certified_stride(axis.n) for axis in axes)
         whitener, spread = _posterior(axes, stride, envelope)
         second, middle, middle_second = (tuple(map(jnp.asarray, part)) for part in (second, middle, middle_second))
         return cls(solver, second, middle, middle_second, jnp.asarray(whitener), jnp.asarray(spread), stride)
@@ -71,7 +71,7 @@ class PoissonFactors:
 
         Args:
             source: f at all points, of which those inside count.
-            sides: g at the points on the sides, zero inside.
+            sides: g at the points on the sides; inside any field that continues it, such as zeros.
         """
         right = -source - self._laplacian(sides, self.second, None)
         inside = self.solver.solve_many(right[:, 1:-1, 1:-1])
@@ -107,8 +107,12 @@ def _kernel(axis: Axis, envelope: str, scale: float) -> SpectralMixture:
     return SpectralMixture.of([1.0], 1 / (scale * axis.length), [0.0], envelope)
 
 
-def _stride(n: int) -> int:
-    """The smallest divisor of the number of cells that leaves few enough points."""
+def certified_stride(n: int) -> int:
+    """The smallest divisor of the number of cells that leaves few enough points for a certificate.
+
+    Raises:
+        ValueError: where it leaves too few, as for a prime number of cells.
+    """
     stride = next(k for k in range(1, n) if (n - 1) % k == 0 and (n - 1) // k < _CERTIFIED)
     if (n - 1) // stride + 1 < _LEAST:
         raise ValueError(f"points: got {n} per axis, of which no {_LEAST} to {_CERTIFIED} are equally spaced; take 65")

@@ -3,6 +3,7 @@
 import dataclasses
 import string
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,16 +11,68 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Inexact
 
-from .kronecker import apply_all, apply_along
+from .kronecker import apply_along
 
 # Beyond this condition of the eigenvectors their solutions lose what a step of refinement brings back.
 _CONDITION = 1e7
 
 
+class Modes(NamedTuple):
+    """A = V B V^-1 with a real V and blocks B of one or two: a real eigenvalue, or the parts of a conjugate pair.
+
+    The products are those of real matrices, a quarter of complex ones, and pairs are taken apart one by one in between.
+
+    Args:
+        vectors, inverse: V, of whose columns a pair has the real and the imaginary part of one vector, and V^-1.
+        values: eigenvalues.
+        pairs: None where all are real; else of every mode the other of its pair, or itself, and the factors of the two
+            that make complex coefficients of real ones, and real ones of those.
+    """
+
+    vectors: Float[Array, "n n"]
+    inverse: Float[Array, "n n"]
+    values: Inexact[Array, "n"]
+    pairs: tuple[Array, Array, Array] | None
+
+    @classmethod
+    def of(
+        cls, vectors: Inexact[np.ndarray, "n n"], inverse: Inexact[np.ndarray, "n n"], values: Inexact[np.ndarray, "n"]
+    ) -> "Modes":
+        """From complex eigenvectors, pairs side by side with the positive imaginary part first, or real ones."""
+        if not np.iscomplexobj(values):
+            return cls(jnp.asarray(vectors), jnp.asarray(inverse), jnp.asarray(values), None)
+        n, first = len(values), np.flatnonzero(np.imag(values) > 0)
+        partner, apart, together = np.arange(n), np.zeros((2, n), complex), np.zeros((2, n), complex)
+        partner[first], partner[first + 1] = first + 1, first
+        # v c + conj(v) c' = 2 Re(v) x + 2 Im(v) y over 2: c = (x - i y) / 2, c' = (x + i y) / 2.
+        apart[0], together[0] = 1, 1
+        apart[:, first], apart[:, first + 1] = [[0.5], [-0.5j]], [[0.5j], [0.5]]
+        together[:, first], together[:, first + 1] = [[1], [1]], [[-1j], [1j]]
+        vectors, inverse = np.array(vectors), np.array(inverse)
+        vectors[:, first + 1] = np.imag(vectors[:, first])
+        inverse[first + 1] = -2 * np.imag(inverse[first])
+        inverse[first] *= 2
+        pairs = jnp.asarray(partner), jnp.asarray(apart), jnp.asarray(together)
+        return cls(jnp.asarray(np.real(vectors)), jnp.asarray(np.real(inverse)), jnp.asarray(values), pairs)
+
+    def split(self, u: Inexact[Array, "..."], axis: int) -> Inexact[Array, "..."]:
+        """Real coefficients along an axis to those of eigenvectors."""
+        return u if self.pairs is None else _mix(u, self.pairs[0], self.pairs[1], axis)
+
+    def join(self, u: Inexact[Array, "..."], axis: int) -> Inexact[Array, "..."]:
+        """The inverse of it."""
+        return u if self.pairs is None else _mix(u, self.pairs[0], self.pairs[2], axis)
+
+
+def _mix(u: jax.Array, partner: jax.Array, factors: jax.Array, axis: int) -> jax.Array:
+    own, other = factors.reshape(2, *(-1 if i == axis else 1 for i in range(u.ndim)))
+    return own * u + other * jnp.take(u, partner, axis)
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class SeparableSolver:
-    """Solves by the eigenvectors A_j = P_j L_j P_j^-1: two products along every axis, and refinement.
+    """Solves by the eigenvectors A_j = P_j L_j P_j^-1: two products along every axis.
 
         u = P ((P^-1 r) / (l_i + l_j + l_k + c))
 
@@ -28,14 +81,11 @@ class SeparableSolver:
 
     Args:
         matrices: A_j.
-        vectors, inverses: P_j and P_j^-1; real where all eigenvalues are.
-        values: of A_j.
+        modes: their eigenvectors.
     """
 
     matrices: tuple[Float[Array, "_ _"], ...]
-    vectors: tuple[Inexact[Array, "_ _"], ...]
-    inverses: tuple[Inexact[Array, "_ _"], ...]
-    values: tuple[Inexact[Array, "_"], ...]
+    modes: tuple[Modes, ...]
 
     @classmethod
     def of(cls, matrices: Sequence[Float[np.ndarray, "_ _"]]) -> "SeparableSolver":
@@ -51,51 +101,49 @@ class SeparableSolver:
         condition = max(np.linalg.norm(p, 1) * np.linalg.norm(q, 1) for p, q, _ in found)
         if not condition <= _CONDITION:
             raise ValueError(f"matrices: got eigenvectors of condition {condition:.1e}, wanted at most {_CONDITION:g}")
-        parts = [tuple(jnp.asarray(part) for part in parts) for parts in zip(*found, strict=True)]
-        return cls(tuple(map(jnp.asarray, matrices)), *parts)
+        return cls(tuple(map(jnp.asarray, matrices)), tuple(Modes.of(*parts) for parts in found))
 
     @property
     def real(self) -> bool:
-        """Whether all eigenvalues are, which makes the products four times cheaper."""
-        return not any(jnp.iscomplexobj(values) for values in self.values)
+        """Whether all eigenvalues are."""
+        return all(modes.pairs is None for modes in self.modes)
 
-    def solve(
-        self, right: Float[Array, "..."], shift: float | Array = 0.0, refinements: int = 1
-    ) -> Float[Array, "..."]:
+    def solve(self, right: Float[Array, "..."], shift: float | Array = 0.0) -> Float[Array, "..."]:
         """u of one right side r [n_1, .., n_d]."""
-        u = self._once(right, shift)
-        for _ in range(refinements):
-            u = u + self._once(right - self.apply(u, shift), shift)
-        return u
+        return self.solve_many(right[None], shift)[0]
 
-    def solve_many(self, right: Float[Array, "b ..."], shift: float = 0.0) -> Float[Array, "b ..."]:
-        """u of many right sides, without refinement: two matrix products along every axis."""
-        ndim = len(self.values)
-        letters, new = string.ascii_lowercase[:ndim], string.ascii_uppercase[:ndim]
-        for factors, divide in ((self.inverses, True), (self.vectors, False)):
-            for axis in range(ndim):
-                lines = f"z{letters}"
-                out = lines.replace(letters[axis], new[axis])
-                right = jnp.einsum(f"{new[axis]}{letters[axis]},{lines}->{out}", factors[axis], right)
-            if divide:
-                right = right / self._sums(shift)[None]
-        return right.real
+    def solve_many(self, right: Float[Array, "b ..."], shift: float | Array = 0.0) -> Float[Array, "b ..."]:
+        """u of many right sides: two matrix products along every axis."""
+        for axis, modes in enumerate(self.modes, 1):
+            right = _along(modes.inverse, right, axis)
+        for axis, modes in enumerate(self.modes, 1):
+            right = modes.split(right, axis)
+        right = right / self._sums(shift)[None]
+        for axis, modes in enumerate(self.modes, 1):
+            right = modes.join(right, axis)
+        right = right.real
+        for axis, modes in enumerate(self.modes, 1):
+            right = _along(modes.vectors, right, axis)
+        return right
 
     def apply(self, u: Float[Array, "..."], shift: float | Array = 0.0) -> Float[Array, "..."]:
         """The left side."""
         return sum((apply_along(a, u, axis) for axis, a in enumerate(self.matrices)), shift * u)
 
-    def _once(self, right: jax.Array, shift: float | Array) -> jax.Array:
-        return apply_all(self.vectors, apply_all(self.inverses, right) / self._sums(shift)).real
-
     def _sums(self, shift: float | Array) -> jax.Array:
-        ndim = len(self.values)
-        grids = [v.reshape([-1 if i == axis else 1 for i in range(ndim)]) for axis, v in enumerate(self.values)]
-        total = grids[0] + shift
-        for grid in grids[1:]:
+        ndim = len(self.modes)
+        total = jnp.asarray(shift)
+        for axis, modes in enumerate(self.modes):
+            grid = modes.values.reshape([-1 if i == axis else 1 for i in range(ndim)])
             shape = np.broadcast_shapes(total.shape, grid.shape)
             total = jnp.broadcast_to(total, shape) + jnp.broadcast_to(grid, shape)
         return total
+
+
+def _along(matrix: jax.Array, u: jax.Array, axis: int) -> jax.Array:
+    """The matrix along an axis of a batch, without moving the others."""
+    letters = string.ascii_lowercase[: u.ndim]
+    return jnp.einsum(f"Z{letters[axis]},{letters}->{letters.replace(letters[axis], 'Z')}", matrix, u)
 
 
 @jax.tree_util.register_dataclass
@@ -182,6 +230,23 @@ def separable_solver(
 
 
 def _eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Eigenvectors, their inverse, and eigenvalues.
+
+    A matrix that is the same from the other end of the axis, as those of two equal conditions are, keeps even and odd
+    vectors apart: two of half the size, a quarter of the work.
+    """
+    if not np.array_equal(matrix, matrix[::-1, ::-1]):
+        return _eigen_of_any(matrix)
+    eye = np.eye(len(matrix))
+    half = len(matrix) // 2
+    even, odd = (eye + eye[::-1])[:, : len(matrix) - half] / np.sqrt(2), (eye - eye[::-1])[:, :half] / np.sqrt(2)
+    even[:, half:] /= np.sqrt(2)  # of an odd number of points the one in the middle
+    parts = [(_eigen_of_any(basis.T @ matrix @ basis), basis) for basis in (even, odd)]
+    vectors, inverses, values = zip(*((basis @ p, q @ basis.T, v) for (p, q, v), basis in parts), strict=True)
+    return np.concatenate(vectors, 1), np.concatenate(inverses), np.concatenate(values)
+
+
+def _eigen_of_any(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values, vectors = np.linalg.eig(matrix)
     try:
         return vectors, np.linalg.inv(vectors), values

@@ -1,7 +1,7 @@
 """What a PDE in many dimensions provides, to be solved by a network that is a function of the point."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import jax
@@ -90,6 +90,11 @@ class PointProblem(Generator):
         """One sample: point [coordinates, points] and solution [1, points]."""
         x = jax.vmap(self.point)(jax.random.split(key, self.points)).astype(jnp.result_type(float))
         return {"point": x.T, "solution": jax.vmap(self.exact)(x)[None]}
+
+    def solve(self, given: Mapping[str, Float[Array, "_ n"]], grid: Grid) -> dict[str, Float[Array, "_ n"]]:
+        """The exact solution at points [coordinates, points]."""
+        del grid
+        return {"solution": jax.vmap(self.exact)(given["point"].T)[None]}
 
     def restrict(self, u: Float[Array, "t n"], shape: tuple[int, ...]) -> Float[Array, "t m"]:
         """The first points of a cloud."""

@@ -1,6 +1,6 @@
 """Fourth-order exponential time differencing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -83,14 +83,21 @@ def etdrk4(equation: Equation, dt: float) -> Callable[[jax.Array], jax.Array]:
         Cox and Matthews 2002 (J. Comput. Phys. 176), equations 26-29.
     """
     coefficients = etdrk4_coefficients(equation.linear, dt)
+    return lambda w: etdrk4_step(equation, [symbol(c, w) for c in coefficients], w)
 
-    def step(w: jax.Array) -> jax.Array:
-        decay, half_decay, stage, first, middle, last = (symbol(c, w) for c in coefficients)
-        n0, half = equation.nonlinear(w), half_decay * w
-        a = w + (half + stage * n0)
-        na = equation.nonlinear(a)
-        nb = equation.nonlinear(w + (half + stage * na))
-        nc = equation.nonlinear(a + (half_decay * a + stage * (2 * nb - n0)))
-        return w + (decay * w + first * n0 + 2 * middle * (na + nb) + last * nc)
 
-    return step
+def etdrk4_step(equation: Equation, coefficients: Sequence[jax.Array], w: jax.Array) -> jax.Array:
+    """One step of `etdrk4`, for who wants another time step without another program.
+
+    Args:
+        equation: what to step.
+        coefficients: those of `etdrk4_coefficients`, as `spectral.derivatives.symbol` makes them.
+        w: a state.
+    """
+    decay, half_decay, stage, first, middle, last = coefficients
+    n0, half = equation.nonlinear(w), half_decay * w
+    a = w + (half + stage * n0)
+    na = equation.nonlinear(a)
+    nb = equation.nonlinear(w + (half + stage * na))
+    nc = equation.nonlinear(a + (half_decay * a + stage * (2 * nb - n0)))
+    return w + (decay * w + first * n0 + 2 * middle * (na + nb) + last * nc)

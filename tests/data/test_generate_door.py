@@ -1,7 +1,13 @@
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+
+from data import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,3 +47,14 @@ def test_errors_are_one_line(tmp_path):
     refused = door("pde=synthetic", "pde._target_=os.system", cwd=tmp_path)
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
     assert refused.stderr.startswith("error: pde._target_: got 'os.system', wanted")
+
+
+def test_what_a_solver_refuses_is_one_line_too(tmp_path, monkeypatch):
+    """The missing package is known only when the first sample is made."""
+    overrides = ("pde=inpainting", "data.splits.train.resolutions=[[64,64]]")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with initialize_config_module("configs", version_base="1.3"):
+        config = compose("generate", overrides=[*overrides, f"data.root={tmp_path}", "data.splits.test=null"])
+    with pytest.raises(SystemExit) as stopped:
+        generate.main.__wrapped__(config)
+    assert str(stopped.value).startswith("error: data.pictures needs the pictures") and "\n" not in str(stopped.value)

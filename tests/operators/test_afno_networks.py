@@ -13,6 +13,7 @@ from operator_testing import apply, build, sample
 from operators import AFNONet, ModAFNO
 from operators.afno_classifier import AFNOClassifier
 from operators.layers.afno_mixer import AFNOMixer
+from operators.layers.drop_path import DropPath
 from operators.layers.patch_embedding import patchify, unpatchify
 from operators.layers.position_embedding import PositionEmbedding
 from operators.layers.scale_shift import ScaleShift
@@ -209,3 +210,31 @@ def test_bad_options_are_named(options, match, monkeypatch):
     monkeypatch.setattr(config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=f"^{match}"):
         nnx.eval_shape(lambda: net(**options))
+
+
+def test_dropped_paths_keep_the_mean():
+    drop = DropPath(0.5, 3, rngs=nnx.Rngs(0))
+    first, second = (np.asarray(drop(4000)) for _ in range(2))
+    assert drop.rates == (0, 0.25, 0.5) and not np.array_equal(first, second)
+    np.testing.assert_array_equal(first[0], 1)
+    for factors, rate in zip(first[1:], drop.rates[1:], strict=True):
+        np.testing.assert_allclose(np.unique(factors), [0, 1 / (1 - rate)], rtol=1e-6)
+        assert factors.mean() == pytest.approx(1, abs=0.05)  # three standard deviations of 4000 draws
+    drop.eval()
+    assert drop(4) is None
+    with pytest.raises(ValueError, match=r"drop_path: got 1.0, wanted a probability"):
+        DropPath(1.0, 3, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_paths_are_dropped_while_training_alone(remat):
+    dropping, plain = net(drop_path=0.9, remat=remat), net()
+    nnx.update(dropping, nnx.state(plain, nnx.Param))
+    u = sample(16, 8, 12, 2)
+    calls = [np.asarray(nnx.jit(lambda m, u: m(u))(dropping, u)) for _ in range(2)]
+    want = np.asarray(apply(plain, u))
+    # Most samples skip the last MLP, others than in the next call; the MLP of the first block is never dropped.
+    drop = dropping.trunk.drop
+    assert np.abs(calls[0] - calls[1]).max() > 1e-3 and drop is not None and int(drop.calls[...]) == 2
+    dropping.eval()
+    np.testing.assert_allclose(apply(dropping, u), want, rtol=1e-5, atol=1e-5)

@@ -31,6 +31,10 @@ def floor(operator, y):
     return float(jnp.mean(RelativeL2((1.0, 1.0))(operator.project(y), y)))
 
 
+def left_out(operator, y):
+    return float(jnp.sum(jnp.square(y - operator.project(y))))
+
+
 def test_floors(flow):
     viscosity, x, y = flow
     low = T1((24, 24), 1, 1, 4, n_layers=1, rngs=nnx.Rngs(0))
@@ -39,12 +43,14 @@ def test_floors(flow):
     smooth = viscosity == 1e-3
     lowest, highest = (4e-3, 1e-2) if smooth else (1.5e-2, 3e-2)
     assert lowest < floor(low, y) < highest
+    # What it was fitted to, always: no other set of modes of that size has more of that energy.
+    assert left_out(top, y[:FITTED]) <= left_out(low, y[:FITTED])
     held_out = floor(top, y[FITTED:]) / floor(low, y[FITTED:])
     assert held_out < 0.3 if smooth else held_out < 1.05
 
 
 def test_a_few_flows_are_learnt_by_heart(flow):
-    _, x, y = (flow[0], flow[1][:8], flow[2][:8])
+    x, y = flow[1][:8], flow[2][:8]
     operator = T1((24, 24), 1, 1, 16, n_layers=4, rngs=nnx.Rngs(0))
     z, target = operator.truncation.forward(x), operator.truncation.forward(y)
     graph, params, rest = nnx.split(operator, nnx.Param, ...)
@@ -64,3 +70,7 @@ def test_a_few_flows_are_learnt_by_heart(flow):
     for _ in range(120):
         params, state, value = step(params, state)
     assert float(value) < 0.35
+    # The modes left out are an error that stays, in every sample.
+    trained = nnx.merge(graph, params, rest)
+    errors, floors = (RelativeL2((1.0, 1.0))(v, y) for v in (trained(x), trained.project(y)))
+    assert bool(jnp.all(errors >= floors - 1e-6)) and float(floors.min()) > 1e-3

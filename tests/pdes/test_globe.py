@@ -34,6 +34,8 @@ def test_harmonics_by_hand(x64):
 def test_there_and_back(x64):
     harmonics, c = SphericalHarmonics(T), jnp.asarray(random_coefficients(0))
     np.testing.assert_allclose(harmonics.to_coefficients(harmonics.to_nodes(c)), c, atol=1e-12)
+    # From cells too, as few as there may be.
+    np.testing.assert_allclose(harmonics.from_latitudes(harmonics.to_latitudes(c, (T + 1, 2 * T + 1))), c, atol=1e-10)
     # Parseval on the sphere.
     _, weights = harmonics.nodes
     mean = np.sum(weights[:, None] / 2 * np.asarray(harmonics.to_nodes(c)) ** 2) / harmonics.longitudes
@@ -90,3 +92,14 @@ def test_what_is_refused():
         GlobalVorticity(shape=(32, 64))
     with pytest.raises(ValueError, match="n_inputs: got 3 of 3"):
         GlobalVorticity(n_snapshots=3, n_inputs=3)
+
+
+def test_speed_and_the_limit_of_the_step(x64):
+    """The mean square of the speed is twice the energy; a flow too fast for its steps is turned into no numbers."""
+    equation = BarotropicVorticity(T)
+    z = jnp.asarray(random_coefficients(2)).at[0, 0].set(0.0)  # no mean: the sphere has no edge to turn around
+    weights = equation.harmonics.nodes[1] / 2
+    square = float(jnp.mean(weights @ equation.speed(z) ** 2))
+    assert square == pytest.approx(2 * float(equation.invariants(z)["energy"]), rel=1e-12)
+    fast = GlobalVorticity(shape=(14, 24), degree=T, n_snapshots=2, steps_per_day=12, speed=2.0)
+    assert np.isnan(jax.jit(fast)(jax.random.key(0))["vorticity"]).all() and "steps_per_day" in fast.remedy

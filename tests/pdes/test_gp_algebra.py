@@ -39,18 +39,18 @@ def test_kronecker_algebra_is_that_of_the_dense_product(shape):
 
 def test_a_derivative_along_an_axis_is_that_of_the_dense_process():
     kernel = SpectralMixture.of([1.0, 0.5], 2.0, [0.0, 1.0], "matern52")
-    models = [AxisModel.of(Axis(0.0, 1.0, n), kernel, 1) for n in (5, 4)]
+    models = [AxisModel.of(Axis(0.0, 1.0, n), kernel, [1]) for n in (5, 4)]
     k = [np.asarray(m.factor @ m.factor.T) for m in models]
     d = np.asarray(toeplitz(kernel.derivatives(jnp.asarray(models[0].axis.lags), 1)[1], -1))
     u = RNG.normal(size=(5, 4))
     expected = dense([d, k[1]]) @ np.linalg.solve(dense(k), u.ravel())
-    found = apply_along(models[0].derivatives[0], jnp.asarray(u), 0)
+    found = apply_along(models[0].derivatives[1], jnp.asarray(u), 0)
     np.testing.assert_allclose(found.ravel(), expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())
 
 
 def test_parity_and_constants():
     kernel = SpectralMixture.of([1.0, 0.5], 1 / 200, [0.0, 3.0], "matern52")
-    model = AxisModel.of(Axis(0.0, 1.0, 40), kernel, 2)
+    model = AxisModel.of(Axis(0.0, 1.0, 40), kernel, [1, 2])
     even, odd, second = (
         toeplitz(row, (-1) ** p) for p, row in enumerate(kernel.derivatives(jnp.asarray(model.axis.lags), 2))
     )
@@ -58,7 +58,7 @@ def test_parity_and_constants():
     np.testing.assert_array_equal(second, second.T)
     assert np.linalg.eigvalsh(even).min() >= -1e-12 * float(kernel.variance)
     # A component without frequency and with a long scale: constants have no slope.
-    assert float(jnp.abs(model.derivatives[0] @ jnp.ones(40)).max()) < 1e-6
+    assert float(jnp.abs(model.derivatives[1] @ jnp.ones(40)).max()) < 1e-6
 
 
 @pytest.mark.parametrize("parity", [1, -1])
@@ -96,8 +96,12 @@ def test_hand_written_gradients_are_those_of_automatic_differentiation(columns):
 def test_separable_systems():
     """By eigenvectors in two and three dimensions, one by one and many at once; by Schur forms where there are none."""
     matrices = [np.diag(np.arange(1.0, n + 1)) + 0.1 * RNG.normal(size=(n, n)) for n in (6, 5, 4)]
-    for chosen in (matrices[:2], matrices):
+    # Conjugate pairs beside real values, and matrices that are the same from both ends, of even and odd size.
+    pairs = [a + 2 * (np.eye(len(a), k=1) - np.eye(len(a), k=-1)) for a in matrices]
+    turned = [a + a[::-1, ::-1] for a in pairs]
+    for chosen, real in ((matrices[:2], True), (matrices, True), (pairs, False), (turned[:2], False)):
         solver = SeparableSolver.of(chosen)
+        assert solver.real == real
         u = jnp.asarray(RNG.normal(size=[len(a) for a in chosen]))
         np.testing.assert_allclose(solver.solve(solver.apply(u, 0.7), 0.7), u, rtol=1e-10, atol=1e-11)
         many = jnp.stack([solver.apply(u, 0.7), 3 * solver.apply(u, 0.7)])

@@ -75,8 +75,8 @@ def test_guards():
     with pytest.raises(ValueError, match="end at order 2"):
         SpectralMixture.of([1.0], 1.0, [0.0], "matern32").derivatives(jnp.zeros(1), 3)
     with pytest.warns(UserWarning, match="per shortest wave"):
-        AxisModel.of(Axis(0.0, 1.0, 28), SpectralMixture.of([1.0], 1.0, [10.0], "matern52"), 1)
+        AxisModel.of(Axis(0.0, 1.0, 28), SpectralMixture.of([1.0], 1.0, [10.0], "matern52"), [1])
     with jax.enable_x64(False), pytest.raises(ValueError, match="wanted float64"):
         SpectralMixture.of([1.0], 1.0, [0.0], "matern52")
     with pytest.raises(ValueError, match="not positive definite"):
-        AxisModel.of(Axis(0.0, 1.0, 12), SpectralMixture(jnp.array([jnp.nan]), jnp.zeros(1), jnp.zeros(1)), 1)
+        AxisModel.of(Axis(0.0, 1.0, 12), SpectralMixture(jnp.array([jnp.nan]), jnp.zeros(1), jnp.zeros(1)), [1])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pdes.generators import GPPoisson
+from pdes.generators.gp_poisson import blend_of_sides
 from pdes.gp.axis import Axis
 from pdes.gp.poisson import PoissonFactors
 
@@ -85,6 +86,12 @@ def test_the_generator():
     )
 
 
+def test_the_blend_of_sides():
+    x, y = np.linspace(0, 1, 9), np.linspace(0, 1, 12)
+    told = jnp.asarray(np.add.outer(x**3, np.cos(4 * y)))[None]  # sums over axes are their own blends
+    np.testing.assert_allclose(blend_of_sides(told.at[:, 1:-1, 1:-1].set(7), x, y), told, atol=1e-15)
+
+
 def test_what_the_generator_refuses_and_leaves_out():
     assert set(GPPoisson((33, 33), modes=4, boundary=0.0).inputs) == {"source"}
     generator = GPPoisson((65, 65))
@@ -93,8 +100,10 @@ def test_what_the_generator_refuses_and_leaves_out():
     for arguments, message in (
         ({"shape": (17, 17)}, "half the points"),
         ({"length_scale": 0.0}, "length_scale: got 0.0"),
+        ({"length_scale": 500.0}, "length_scale: got 500.0 with"),
         ({"boundary": -1.0}, "boundary: got -1.0"),
         ({"shape": (65,)}, "shape: got"),
+        ({"shape": (60, 60)}, "points: got 60 per axis"),
     ):
         with pytest.raises(ValueError, match=message):
             GPPoisson(**arguments)

@@ -107,3 +107,17 @@ def test_wrong_arguments_are_explained():
         NavierStokesVelocity(cube(8), -1.0)
     with pytest.raises(ValueError, match="cfl: got 0"):
         NavierStokes3D(cfl=0.0)
+
+
+def test_taylor_green_vortices_as_data(x64):
+    """Every sample is the same flow elsewhere: energies equal, fields not."""
+    generator = dataclasses.replace(SMALL, start="taylor_green", speed=0.5)
+    samples = jax.jit(jax.vmap(generator))(jax.random.split(jax.random.key(0), 2))
+    velocity = np.stack([samples[f"velocity_{axis}"] for axis in "xyz"])
+    energy = np.mean(np.sum(velocity**2, axis=0), axis=(2, 3, 4))
+    np.testing.assert_allclose(energy[:, 0], 0.25, rtol=1e-13)
+    # The vortices shift by no whole cells, so the truncation differs.
+    np.testing.assert_allclose(energy[0], energy[1], rtol=1e-6)
+    assert np.abs(velocity[:, 0] - velocity[:, 1]).max() > 0.1
+    with pytest.raises(ValueError, match="start: got 'vortex', wanted one of random, taylor_green"):
+        dataclasses.replace(SMALL, start="vortex")

@@ -1,5 +1,6 @@
 """Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
 
+import math
 import os
 import sys
 from functools import partial
@@ -12,6 +13,7 @@ from benchmarks import refiner, token_mixers
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
+from benchmarks.transform_once_accuracy import least
 from operators import FNO
 from operators.layers.afno_mixer import AFNOMixer
 from training.sharding import make_mesh
@@ -46,6 +48,18 @@ def test_the_table_of_token_mixers(monkeypatch):
     monkeypatch.setattr(token_mixers, "cases", lambda side: {"AFNO": (8, partial(AFNOMixer, 8, num_blocks=2))})
     header, _, row = table((4, 8), rounds=1).splitlines()
     assert "time ~ N^" in header and row.startswith(f"| AFNO | 8 | {4 * 8**2 // 2 + 4 * 8} |")
+
+
+def test_learning_rates_are_searched_on_both_sides():
+    asked = []
+
+    def error(power: int) -> float:
+        asked.append(power)
+        return {3: math.inf}.get(power, abs(power - 2))  # a rate too high diverges
+
+    assert least(error) == 2 and max(asked) == 3
+    assert least(lambda power: abs(power + 1)) == -1
+    assert least(abs) == 0
 
 
 def test_the_solver_of_equal_error():

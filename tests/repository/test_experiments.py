@@ -22,8 +22,18 @@ def composed(*overrides: str):
         return parse(compose("train", overrides=list(overrides)))
 
 
-@pytest.mark.parametrize("debug", [None, "smoke", "overfit"])
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def with_debugging() -> list:
+    """All experiments alone and in both debug runs. Of those of a paper's size, which are others at large, the fast
+    tier takes debug runs of what no smaller one has.
+    """
+    rows = [(name, debug) for name in EXPERIMENTS for debug in (None, "smoke", "overfit")]
+    small = [debug and name.startswith("paper/") and name[6:] in EXPERIMENTS for name, debug in rows]
+    return [
+        pytest.param(*row, marks=pytest.mark.slow) if alike else row for row, alike in zip(rows, small, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("experiment", "debug"), with_debugging())
 def test_experiment_builds(experiment, debug):
     settings, _ = composed(f"experiment={experiment}", *([f"debug={debug}"] if debug else []))
     # What debugging replaces are the data: the operator and the optimizer are those of the experiment, and so is its

@@ -1,6 +1,7 @@
 """The floors of the house: who may import whom, which library may be used where, how long a file may be."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ SOURCES = sorted(p for floor in FLOORS for p in (ROOT / floor).rglob("*.py"))
 EVERYTHING = [*SOURCES, ROOT / "train.py", *sorted((ROOT / "benchmarks").rglob("*.py"))]
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Top-level names of all absolute imports of a file, also those inside functions."""
     found = set()

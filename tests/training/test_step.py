@@ -82,6 +82,12 @@ def test_chunk_equals_single_steps(single):
     # Another program around the same step may fuse differently: round-off.
     np.testing.assert_allclose(metrics["loss"][:3], single[1], rtol=1e-5)
     assert np.isnan(metrics["loss"][3:]).all()
+    one_by_one = make_chunk(update, lambda data, step: data, length=1)
+    _, state = problem(1)
+    for expected in single[1]:
+        state, metrics = one_by_one(state, batch(), np.int32(1))
+        np.testing.assert_allclose(metrics["loss"], [expected], rtol=1e-5)
+    assert int(state.step) == 3
 
 
 @pytest.mark.parametrize(("step", "decay"), [(0, 0.1), (100, 0.5)])  # at first no more than (1 + t) / (10 + t)
