@@ -106,7 +106,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
             for name, value in _floors(program, state, named).items():
                 logger.message(
-                    f"{name} {value:.3g}: the modes left out, an error that stays whatever is learnt on these modes"
+                    f"{name} {value:.3g}: the modes left out, which nothing learnt on the others mends"
                 )
             state = fit(
                 state,
