@@ -1,6 +1,6 @@
 """Error against cost of solvers, predictions and refined predictions, and a refinement spread over devices in time.
 
-    python -m benchmarks.refiner [--runs outputs/<id> ...] [--size 65] [--outputs 10] [--samples 2] [--steps 200]
+    python -m benchmarks.refiner [--runs outputs/<id> ...] [--size 64] [--outputs 10] [--samples 2] [--steps 200]
                                  [--plot docs/refiner.png] [--devices 8]
     python -m benchmarks.refiner --windows 40 80 [--size 85] [--steps 60]
 
@@ -59,10 +59,7 @@ class Row(NamedTuple):
 
 
 def flow(size: int, viscosity: float) -> NavierStokes:
-    """Of fields on size x size points: half as many again, of which de-aliasing leaves the stored modes.
-
-    But for the highest of an even size: what a network puts there stays, 2 % of a rollout of steps at 64 points.
-    """
+    """Of fields on size x size points: half as many again, of which de-aliasing leaves the stored modes."""
     return NavierStokes(Grid((-(-3 * size // 2),) * 2, (2 * np.pi,)), viscosity)
 
 
@@ -280,7 +277,7 @@ def draw(rows: list[Row], path: Path) -> None:
 def main() -> None:
     parser: Any = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="*", default=[], help="run directories: ns_stfno, ns_fno_rollout, ...")
-    parser.add_argument("--size", type=int, default=65, help="points per axis of the fields, odd: see `flow`")
+    parser.add_argument("--size", type=int, default=64, help="points per axis of the fields")
     parser.add_argument("--viscosity", type=float, default=1e-3)
     parser.add_argument("--outputs", type=int, default=10)
     parser.add_argument("--samples", type=int, default=2)

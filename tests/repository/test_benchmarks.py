@@ -88,7 +88,7 @@ def test_the_plane_of_the_refiner(monkeypatch, capsys, tmp_path):
     refiner.main()
     text = capsys.readouterr().out
     print(text)
-    errors = {line[:44].strip(): float(line[44:].split()[0]) for line in text.splitlines()[2:14]}
+    errors = {line[:44].strip(): float(line[44:].split()[0]) for line in text.splitlines()[2:15]}
     assert errors["etdrk4, 8 a snapshot"] < errors["etdrk4, 1 a snapshot"] / 100
     assert errors["base + shooting in two, Newton"] < 2 * errors["cn_rk4, 2 a snapshot"]
     assert "residual {'collective-permute': 1}" in text and picture.stat().st_size > 20_000

@@ -64,6 +64,13 @@ def test_no_steps_return_the_prediction(x64):
     assert REASONS[int(refined.reason[0])] == "all steps taken"
 
 
+def test_a_mean_that_states_have_not_is_that_of_the_last_input(x64):
+    """A network's vorticity need not have a mean of zero; the equation says nothing of it but that it stays."""
+    equation, prediction, history, truth = small(0.1)
+    refined = Refiner(Shooting(equation, INTERVAL, etdrk4, 1), Newton(2))(prediction + 0.5, history)
+    assert errors(refined.trajectory, truth)[0] < 1e-3
+
+
 def test_what_the_residual_accepts_stays(x64):
     """What is below the floor is returned as it is."""
     equation, prediction, history, truth = small()
