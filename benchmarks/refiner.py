@@ -1,7 +1,8 @@
 """Error against cost of solvers, predictions and refined predictions, and a refinement spread over devices in time.
 
-    python -m benchmarks.refiner [--runs outputs/<id> ...] [--size 64] [--outputs 10] [--samples 2] [--steps 200]
-                                 [--windows 10 20 40 80] [--plot docs/refiner.png] [--devices 8]
+    python -m benchmarks.refiner [--runs outputs/<id> ...] [--size 65] [--outputs 10] [--samples 2] [--steps 200]
+                                 [--plot docs/refiner.png] [--devices 8]
+    python -m benchmarks.refiner --windows 40 80 [--size 85] [--steps 60]
 
 Decaying turbulence from t = 4.5 on, snapshots 0.055 apart, whose truth is the solution by ETDRK4 at 16 steps per
 snapshot on a grid that loses none of the stored modes. Serial solvers take 1, 2, 4 and 8 steps per snapshot. Base
@@ -12,11 +13,12 @@ right-hand side one after the other, what a machine with enough processors would
 more; those of a network are left out. "solver" is the one with the fewest evaluations that is as exact, with its time
 and evaluations as parts of the candidate's: below 1 the solver wins.
 
---windows asks where a refinement would win: longer windows, on which the evaluations of solvers in sequence grow and
-those of a refinement do not.
+With --windows it asks instead where a refinement would win: on longer windows the evaluations of a solver in sequence
+grow, and those of a refinement do not.
 """
 
 import argparse
+import dataclasses
 import os
 import statistics
 import time
@@ -57,7 +59,10 @@ class Row(NamedTuple):
 
 
 def flow(size: int, viscosity: float) -> NavierStokes:
-    """Of fields on size x size points: half as many again, of which de-aliasing leaves the stored modes."""
+    """Of fields on size x size points: half as many again, of which de-aliasing leaves the stored modes.
+
+    But for the highest of an even size: what a network puts there stays, 2 % of a rollout of steps at 64 points.
+    """
     return NavierStokes(Grid((-(-3 * size // 2),) * 2, (2 * np.pi,)), viscosity)
 
 
@@ -78,7 +83,7 @@ def trajectories(equation: NavierStokes, size: int, samples: int, outputs: int) 
 def synthetic(truth: jax.Array, level: float) -> jax.Array:
     """Predictions with a relative error of `level`: smooth in time, zero at first, the spectrum of the flow."""
     outputs = truth.shape[-1]
-    growth = jnp.arange(1, outputs + 1) / outputs
+    growth = (jnp.arange(1, outputs + 1) / outputs)[None, None, None]
     # Another sample's vorticity is an error with the right spectrum; a shift keeps a batch of one from its own.
     pattern = jnp.roll(jnp.roll(truth, 1, 0), truth.shape[1] // 3, 1)[..., -1:]
     error = growth * (pattern - jnp.mean(pattern, (1, 2), keepdims=True))
@@ -128,6 +133,7 @@ def refined(equation: NavierStokes, base: str, steps: int, outputs: int) -> list
 
 def network(run: str, outputs: int) -> Callable[[jax.Array], jax.Array]:
     """History -> so many snapshots, by the operator of a run: a space-time operator, or the rollout of one step."""
+    from data.normalizer import Normalizer
     from operators import STFNO, Rollout
     from training.trained import load_run
 
@@ -136,6 +142,9 @@ def network(run: str, outputs: int) -> Callable[[jax.Array], jax.Array]:
     if not isinstance(operator, (STFNO, Rollout)):
         raise SystemExit(f"--runs: got {type(operator).__name__} in {run}, wanted an STFNO or a Rollout")
     operator.out_channels = outputs
+    # Fields are normalised by one unit for all their times: that of the first serves any number of them.
+    mean, std = (np.repeat(v[..., :1], outputs, -1) for v in (trained.targets.mean, trained.targets.std))
+    trained = dataclasses.replace(trained, targets=Normalizer(mean, std, trained.targets.eps))
 
     def predict(history: jax.Array) -> jax.Array:
         return trained(history.astype(jnp.float32)).astype(history.dtype)
@@ -202,15 +211,17 @@ def plane(equation: NavierStokes, args: Any) -> list[Row]:
 
 def windows(equation: NavierStokes, args: Any) -> None:
     """How long a window has to be before a refinement takes fewer evaluations in sequence than an equal solver."""
-    print(f"\nwindows from an error of {args.level:g}, one sample: evaluations in sequence of refinement and solver")
+    print(f"from an error of {args.level:g}, {args.steps} steps of Adam")
     for outputs in args.windows:
-        fields = trajectories(equation, args.size, 1, outputs)
+        fields = trajectories(equation, args.size, args.samples, outputs)
         history, truth = fields[..., :HISTORY], fields[..., HISTORY:]
         prediction = synthetic(truth, args.level)
-        cases = [serial(equation, name, steps, outputs) for name in STEPPERS for steps in (1, 2, 4)]
-        solvers = [measure(case, truth, history, truth, 1) for case in cases]
-        for candidate in refined(equation, f"{outputs} outputs", args.steps, outputs)[::2]:
-            print(line(measure(candidate, prediction, history, truth, 1), solvers), flush=True)
+        cases = [serial(equation, name, steps, outputs) for name in STEPPERS for steps in (1, 2, 3, 4)]
+        solvers = [measure(case, truth, history, truth, args.rounds) for case in cases]
+        names = ("differences, Adam", "shooting, Adam")
+        for candidate in refined(equation, f"{outputs} outputs", args.steps, outputs):
+            if candidate.name.endswith(names):
+                print(line(measure(candidate, prediction, history, truth, args.rounds), solvers), flush=True)
 
 
 def collectives(text: str | None) -> dict[str, int]:
@@ -269,14 +280,14 @@ def draw(rows: list[Row], path: Path) -> None:
 def main() -> None:
     parser: Any = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="*", default=[], help="run directories: ns_stfno, ns_fno_rollout, ...")
-    parser.add_argument("--size", type=int, default=64, help="points per axis of the fields")
+    parser.add_argument("--size", type=int, default=65, help="points per axis of the fields, odd: see `flow`")
     parser.add_argument("--viscosity", type=float, default=1e-3)
     parser.add_argument("--outputs", type=int, default=10)
     parser.add_argument("--samples", type=int, default=2)
     parser.add_argument("--steps", type=int, default=200, help="of Adam; a quarter of them for L-BFGS")
     parser.add_argument("--level", type=float, default=0.1, help="relative error of synthetic base predictions")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--windows", nargs="*", type=int, default=[], help="numbers of outputs to compare")
+    parser.add_argument("--windows", nargs="*", type=int, default=[], help="numbers of outputs to compare instead")
     parser.add_argument("--plot", type=Path, help="picture to write")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     parser.add_argument("--devices", type=int, default=8, help="for the refinement spread in time; 1 leaves it out")
@@ -287,11 +298,12 @@ def main() -> None:
     with jax.enable_x64(args.dtype == "float64"):
         print(f"{jax.devices()[0].device_kind}, {args.dtype}, {args.size}x{args.size}, viscosity {args.viscosity:g}")
         equation = flow(args.size, args.viscosity)
+        if args.windows:
+            windows(equation, args)
+            return
         rows = plane(equation, args)
         if args.plot:
             draw(rows, args.plot)
-        if args.windows:
-            windows(equation, args)
         if args.devices > 1:
             spread(equation, args)
 

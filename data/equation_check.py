@@ -151,9 +151,13 @@ def _advance(metadata: Metadata, generator: Generator, duration: float) -> Solve
         return advance
     dt: Any = metadata.parameters.get("dt")
     steps = max(1, math.ceil(duration / dt - 1e-9)) if isinstance(dt, float) and dt > 1e-4 * duration else 8
-    # The generator's own method, so that all intervals share a program.
-    flow: Any = generator.flow
-    return lambda u: replay(flow, u, metadata.extent, duration, steps=steps)
+    return lambda u: replay(_flow(generator), u, metadata.extent, duration, steps=steps)
+
+
+@functools.lru_cache(maxsize=4)
+def _flow(generator: Generator) -> Any:
+    """The method of the first of equal generators, so that all intervals and files share a program."""
+    return generator.flow
 
 
 @functools.lru_cache(maxsize=4)

@@ -77,7 +77,8 @@ def _against(metadata: Metadata, generator: Generator) -> Iterator[Difference]:
         maps = ({k: list(v) for k, v in getattr(side, name).items()} for side in (metadata, generator))
         yield from _mappings(name, *maps)
     # A class that has gained an argument since, with a default as before, gives the same samples another key.
-    if set(describe(generator)) == set(metadata.generator):
+    known = set(describe(generator)) == set(metadata.generator)
+    if known and generator.version == metadata.generator_version:
         try:
             split = SplitSpec(metadata.split, metadata.samples, metadata.seed, (metadata.shape,))
             key = content_key(generator, split, metadata.shape)

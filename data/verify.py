@@ -121,11 +121,11 @@ def _look(
     about = list(check_equation(metadata, generator, plan))
     say(about)
     say(judge_still(surveyed.still, all(finding.verdict == HOLDS for finding in about), plan))
-    again = []
-    if not arguments.pde:
-        again = everything if arguments.all else chosen[: arguments.again]
-        if again:
-            say(check_samples(metadata, generator, again))
+    again = [] if arguments.pde else everything if arguments.all else chosen[: arguments.again]
+    if again:
+        say(check_samples(metadata, generator, again))
+    if generator.version != metadata.generator_version:
+        again = []
     intervals = f", {len(plan.intervals)} of {plan.possible} intervals" if plan.possible else ""
     return f"{len(plan.samples)} of {metadata.samples} samples{intervals}, {len(again)} made again"
 

@@ -139,11 +139,12 @@ import shutil
 
 import h5py
 
-from data.equation_check import check_equation
+from data.equation_check import Plan, check_equation
 
 
 def verdict(file: Path, named: NavierStokesKolmogorov) -> None:
-    for finding in check_equation(read_metadata(file), named, samples=[0, 5], intervals=1):
+    metadata = read_metadata(file)
+    for finding in check_equation(metadata, named, Plan.of(metadata, named, [0, 5], intervals=1)):
         print(f"{finding.verdict:10}{finding.check}: {finding.detail}")
 
 

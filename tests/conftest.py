@@ -52,7 +52,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 def pytest_collection_modifyitems(items):
     """The files with the longest tests first, so that both workers end at the same time."""
-    items.sort(key=lambda item: not {"training", "repository"} & set(item.path.parts))
+    items.sort(key=lambda item: not {"training", "repository", "peers"} & set(item.path.parts))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Predictions of a trained operator refined by the equation behind its data, beside a serial solver's."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from data.sets import Maker
 from data.source import Samples
 from operators import STFNO
 from operators.base import Operator
+from operators.layers.space_time_output import OutputOperator
 from operators.refiner import LBFGS, Adam, Newton, Refined, Refiner, Shooting, Stopping
 from operators.refiner.estimator import Residual
 from operators.refiner.flow import Stepper, count_fields
@@ -263,14 +265,19 @@ def _of_layer(
     return refined, [(parameters, frozen(split[1], x), x) for x in parts]
 
 
-def _output_layer(refinement: Refinement, operator: Operator) -> Any:
+def _output_layer(refinement: Refinement, operator: Operator) -> OutputOperator:
+    """The output layer with more modes, its biases as amplitudes: one learning rate suits them and the weights."""
     assert refinement.output_layer is not None
-    if not isinstance(operator, STFNO):
+    if not isinstance(operator, STFNO) or operator.compat:
         raise ValueError(
-            f"output_layer: got modes for {type(operator).__name__}, wanted an STFNO, whose output layer is linear in "
-            "them; output_layer=null changes the outputs of any operator"
+            f"output_layer: got modes for {type(operator).__name__}, wanted an STFNO without compat, whose output "
+            "layer is linear in them; output_layer=null changes the outputs of any operator"
         )
-    return operator.output.enlarged(refinement.output_layer)
+    layer = operator.output.enlarged(refinement.output_layer)
+    amplitude = math.sqrt(2 * math.prod(layer.weight.modes))
+    layer.bias.set_value(layer.bias[...] * (layer.delta / amplitude))
+    layer.delta = amplitude
+    return layer
 
 
 def _portions(values: np.ndarray, size: int) -> list[np.ndarray]:

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
-from ..gp.axis import Axis, check_smoothness
-from ..gp.poisson import PoissonFactors
+from ..gp.axis import Axis, longest_scale
+from ..gp.poisson import PoissonFactors, certified_stride
 from ..random_fields import Covariance
 from .base import FieldInfo, Generator, grid_text
 from .checks import check_not_negative, check_positive, check_shape, check_whole
@@ -71,7 +71,14 @@ class GPPoisson(Generator):
                 f"modes: got {self.modes} on {self.shape} points, wanted at most {min(self.shape) // 2}, half the "
                 "points of a side; take more points"
             )
-        check_smoothness("matern52", 2)
+        for n in self.shape:
+            certified_stride(n)
+        longest = min(longest_scale(Axis(0.0, 1.0, n), "matern52") for n in self.shape)
+        if self.length_scale > longest:
+            raise ValueError(
+                f"length_scale: got {self.length_scale} with {self.shape} points, wanted at most {longest:.3g}, beyond "
+                "which the covariance is singular to float64; shorten it or take fewer points"
+            )
 
     @property
     def grid(self) -> Grid:
@@ -166,13 +173,13 @@ def blend_of_sides(
     u: Float[Array, "t x y"], x: Float[np.ndarray, "x"], y: Float[np.ndarray, "y"]
 ) -> Float[Array, "t x y"]:
     """The same values on the sides of the unit square; inside both linear blends less that of the corners."""
-    x, y = jnp.asarray(x)[None, :, None], jnp.asarray(y)[None, None, :]
+    across, along = jnp.asarray(x)[None, :, None], jnp.asarray(y)[None, None, :]
 
     def along_x(u: Array) -> Array:
-        return (1 - x) * u[:, :1] + x * u[:, -1:]
+        return (1 - across) * u[:, :1] + across * u[:, -1:]
 
     def along_y(u: Array) -> Array:
-        return (1 - y) * u[..., :1] + y * u[..., -1:]
+        return (1 - along) * u[..., :1] + along * u[..., -1:]
 
     return along_x(u) + along_y(u) - along_x(along_y(u))
 

@@ -100,8 +100,10 @@ def test_what_the_generator_refuses_and_leaves_out():
     for arguments, message in (
         ({"shape": (17, 17)}, "half the points"),
         ({"length_scale": 0.0}, "length_scale: got 0.0"),
+        ({"length_scale": 500.0}, "length_scale: got 500.0 with"),
         ({"boundary": -1.0}, "boundary: got -1.0"),
         ({"shape": (65,)}, "shape: got"),
+        ({"shape": (60, 60)}, "points: got 60 per axis"),
     ):
         with pytest.raises(ValueError, match=message):
             GPPoisson(**arguments)

@@ -81,7 +81,7 @@ def test_the_solver_of_equal_error():
 def test_the_plane_of_the_refiner(monkeypatch, capsys, tmp_path):
     """Every candidate on small windows: solvers become more exact, Newton ends at that of its residual."""
     picture = tmp_path / "plane.png"
-    numbers = {"size": 16, "viscosity": 0.05, "outputs": 8, "samples": 1, "steps": 20, "windows": 4}
+    numbers = {"size": 16, "viscosity": 0.05, "outputs": 8, "samples": 1, "steps": 20}
     arguments = [f"--{name}={number}" for name, number in numbers.items()]
     monkeypatch.setattr(sys, "argv", ["refiner", *arguments, "--dtype=float64", f"--plot={picture}"])
     monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # what it adds is for a process of its own

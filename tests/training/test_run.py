@@ -20,7 +20,7 @@ from training.errors import RunError
 from training.loop import NonFiniteLoss, portions
 from training.restore import CheckpointMismatchError
 
-# What compiles soon, for runs in processes of their own.
+# What compiles soon, for runs of which the network is not the matter.
 SOON = (
     "operator.n_layers=1",
     "+operator.use_channel_mlp=false",
@@ -128,7 +128,7 @@ def test_two_processes_equal_one(place):
 
 def test_a_sweep_keeps_its_jobs_apart(place, monkeypatch):
     """The door itself, in this process: Hydra runs the jobs of a sweep in one."""
-    options = ("trainer.epochs=1", "data.splits.test=null")
+    options = (*SOON, "trainer.epochs=1")
     monkeypatch.setattr(sys, "argv", ["train.py", "-m", *overrides(place, "seed=0,1", *options)])
     main()
     made = sorted(p.name for p in (place / "outputs").glob("run-*"))
@@ -153,7 +153,7 @@ def test_a_diverging_run_stops_and_keeps_its_checkpoint(place, monkeypatch):
     cosine.__module__ = "training.optim"
     monkeypatch.setattr(optim, "cosine", cosine)
     with pytest.raises(NonFiniteLoss, match=r"param_norm at step \d+: got (nan|inf), wanted a finite number"):
-        train(place, "run_id=huge", "checkpoint.every_epochs=1")
+        train(place, "run_id=huge", *SOON, "trainer.epochs=4", "checkpoint.every_epochs=1")
     assert saved_steps(place / "outputs" / "huge" / "checkpoints") == [4]
 
 
