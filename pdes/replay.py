@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -89,7 +90,7 @@ def _advance(equation: Equation, coefficients: Coefficients, steps: Array, u: Fl
         axes = tuple(range(1, state.ndim))
         start = resize(state, fine, axes)
         start = equation.to_spectral(start if several else start[0])
-        widened = [c.reshape((1,) * (start.ndim - c.ndim) + c.shape) for c in coefficients]
+        widened = [jnp.reshape(c, (1,) * (start.ndim - c.ndim) + c.shape) for c in coefficients]
         end = jax.lax.fori_loop(0, steps, lambda _, w: etdrk4_step(equation, widened, w), start)
         found = equation.to_physical(end)
         return resize(found if several else found[None], shape, axes)
