@@ -52,9 +52,13 @@ def test_errors_are_one_line(tmp_path):
 def test_what_a_solver_refuses_is_one_line_too(tmp_path, monkeypatch):
     """The missing package is known only when the first sample is made."""
     overrides = ("pde=inpainting", "data.splits.train.resolutions=[[64,64]]")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    none = ("data.splits.valid=null", "data.splits.test=null")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "skimage" else find(name, *more)
+    )
     with initialize_config_module("configs", version_base="1.3"):
-        config = compose("generate", overrides=[*overrides, f"data.root={tmp_path}", "data.splits.test=null"])
+        config = compose("generate", overrides=[*overrides, *none, f"data.root={tmp_path}"])
     with pytest.raises(SystemExit) as stopped:
         generate.main.__wrapped__(config)
     assert str(stopped.value).startswith("error: data.pictures needs the pictures") and "\n" not in str(stopped.value)
