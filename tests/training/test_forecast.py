@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_module
 
 from data.source import load
 from training.config import Run, register
-from training.forecast import Forecast, forecast, table
+from training.forecast import Forecast, _states, forecast, table
 from training.run import _fresh, run
 from training.sharding import make_mesh
 from training.skill import anomaly_correlation, latitude_weights, rmse
@@ -102,11 +102,33 @@ def test_parameters_to_begin_with(trained):
         _fresh(settings, lambda key: other, make_mesh(1), jax.random.key(0))
 
 
+def test_batches_of_any_size_have_the_same_scores(trained):
+    once, twice = (forecast(Forecast(run=str(trained / "one"), batch_size=size))["fields"] for size in (3, 2))
+    for score, values in once["vorticity"].items():
+        # Of float32 programs of other shapes.
+        assert twice["vorticity"][score] == pytest.approx(values, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("targets", [[2], [1, 3], [0, 1], [2, 1], [-1]])
+def test_only_the_next_states_are_forecast(trained, targets):
+    path = next((trained / "datasets").rglob("*.h5"))
+    settings = Run(data={"inputs": {"vorticity": [0]}, "targets": {"vorticity": targets}})
+    with pytest.raises(ValueError, match=r"run: got a map from .* wanted one from a state .* train with"):
+        _states(settings, path)
+
+
+def test_states_that_follow(trained):
+    path = next((trained / "datasets").rglob("*.h5"))
+    for inputs, targets in (([0], [1]), ([1], [2, 3]), ([-2], [-1])):
+        settings = Run(data={"inputs": {"vorticity": inputs}, "targets": {"vorticity": targets}})
+        assert _states(settings, path)[1:] == (["vorticity"], 4)
+
+
 def test_what_cannot_be_forecast(trained):
     with pytest.raises(ValueError, match="steps: got 9 from state 0 of 4, wanted 1 to 3"):
         forecast(Forecast(run=str(trained / "one"), steps=9))
     with pytest.raises(ValueError, match="split: got 'other'"):
         forecast(Forecast(run=str(trained / "one"), split="other"))
-    for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}):
+    for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}, {"batch_size": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(settings))}: got"):
             Forecast(run="x", **settings)
