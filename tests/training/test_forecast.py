@@ -9,7 +9,8 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from data.source import load
-from training.config import Run, register
+from training.check import check_components
+from training.config import Run, parse, register
 from training.forecast import Forecast, _states, forecast, table
 from training.run import _fresh, run
 from training.sharding import make_mesh
@@ -18,7 +19,7 @@ from training.step import TrainState
 from training.trained import load_run, read_settings, restore_weights
 
 
-def start(place, name: str, *more: str) -> None:
+def composed(place, name: str, *more: str):
     overrides = [
         "operator=afno_forecast", "operator.step.embed_dim=8", "operator.step.depth=1",
         "operator.step.num_blocks=2", "operator.step.patch_size=2", "+operator.step.final_norm=true",
@@ -33,7 +34,11 @@ def start(place, name: str, *more: str) -> None:
     ]  # fmt: skip
     register()
     with initialize_config_module("configs", version_base="1.3"):
-        run(compose("train", overrides=[*overrides, *more]))
+        return compose("train", overrides=[*overrides, *more])
+
+
+def start(place, name: str, *more: str) -> None:
+    run(composed(place, name, *more))
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +137,31 @@ def test_what_cannot_be_forecast(trained):
     for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}, {"batch_size": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(settings))}: got"):
             Forecast(run="x", **settings)
+
+
+def units(inputs: str, targets: str) -> list[str]:
+    return [f"data.normalize_inputs={inputs}", f"data.normalize_targets={targets}"]
+
+
+@pytest.mark.parametrize("modes", [("channel", "channel"), ("pixel", "pixel"), ("field", "null"), ("null", "field")])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        ["data.targets={vorticity: [1, 2]}"],
+        ["data.inputs={vorticity: [0, 1]}", "data.targets={vorticity: [2]}", "operator.fields=1"],
+        ["data.targets={vorticity: [1]}", "operator.order=1"],
+    ],
+)
+def test_frames_in_other_units_do_not_continue_each_other(tmp_path, frames, modes):
+    settings, _ = parse(composed(tmp_path, "x", *frames, *units(*modes)))
+    with pytest.raises(ValueError, match=f"got {modes[0]}, {modes[1]} for a rollout .* wanted field or null for both"):
+        check_components(settings)
+
+
+def test_frames_in_one_unit(tmp_path):
+    for frames, modes in (
+        ("{vorticity: [1]}", ("channel", "channel")),  # a single step
+        ("{vorticity: [1, 2]}", ("field", "field")),
+        ("{vorticity: [1, 2]}", ("null", "null")),
+    ):
+        check_components(parse(composed(tmp_path, "x", f"data.targets={frames}", *units(*modes)))[0])
