@@ -9,8 +9,9 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from data.source import load
-from training.config import Run, register
-from training.forecast import Forecast, forecast, table
+from training.check import check_components
+from training.config import Run, parse, register
+from training.forecast import Forecast, _states, forecast, table
 from training.run import _fresh, run
 from training.sharding import make_mesh
 from training.skill import anomaly_correlation, latitude_weights, rmse
@@ -18,7 +19,7 @@ from training.step import TrainState
 from training.trained import load_run, read_settings, restore_weights
 
 
-def start(place, name: str, *more: str) -> None:
+def composed(place, name: str, *more: str):
     overrides = [
         "operator=afno_forecast", "operator.step.embed_dim=8", "operator.step.depth=1",
         "operator.step.num_blocks=2", "operator.step.patch_size=2", "+operator.step.final_norm=true",
@@ -33,7 +34,11 @@ def start(place, name: str, *more: str) -> None:
     ]  # fmt: skip
     register()
     with initialize_config_module("configs", version_base="1.3"):
-        run(compose("train", overrides=[*overrides, *more]))
+        return compose("train", overrides=[*overrides, *more])
+
+
+def start(place, name: str, *more: str) -> None:
+    run(composed(place, name, *more))
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +107,61 @@ def test_parameters_to_begin_with(trained):
         _fresh(settings, lambda key: other, make_mesh(1), jax.random.key(0))
 
 
+def test_batches_of_any_size_have_the_same_scores(trained):
+    once, twice = (forecast(Forecast(run=str(trained / "one"), batch_size=size))["fields"] for size in (3, 2))
+    for score, values in once["vorticity"].items():
+        # Of float32 programs of other shapes.
+        assert twice["vorticity"][score] == pytest.approx(values, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("targets", [[2], [1, 3], [0, 1], [2, 1], [-1]])
+def test_only_the_next_states_are_forecast(trained, targets):
+    path = next((trained / "datasets").rglob("*.h5"))
+    settings = Run(data={"inputs": {"vorticity": [0]}, "targets": {"vorticity": targets}})
+    with pytest.raises(ValueError, match=r"run: got a map from .* wanted one from a state .* train with"):
+        _states(settings, path)
+
+
+def test_states_that_follow(trained):
+    path = next((trained / "datasets").rglob("*.h5"))
+    for inputs, targets in (([0], [1]), ([1], [2, 3]), ([-2], [-1])):
+        settings = Run(data={"inputs": {"vorticity": inputs}, "targets": {"vorticity": targets}})
+        assert _states(settings, path)[1:] == (["vorticity"], 4)
+
+
 def test_what_cannot_be_forecast(trained):
     with pytest.raises(ValueError, match="steps: got 9 from state 0 of 4, wanted 1 to 3"):
         forecast(Forecast(run=str(trained / "one"), steps=9))
     with pytest.raises(ValueError, match="split: got 'other'"):
         forecast(Forecast(run=str(trained / "one"), split="other"))
-    for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}):
+    for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}, {"batch_size": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(settings))}: got"):
             Forecast(run="x", **settings)
+
+
+def units(inputs: str, targets: str) -> list[str]:
+    return [f"data.normalize_inputs={inputs}", f"data.normalize_targets={targets}"]
+
+
+@pytest.mark.parametrize("modes", [("channel", "channel"), ("pixel", "pixel"), ("field", "null"), ("null", "field")])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        ["data.targets={vorticity: [1, 2]}"],
+        ["data.inputs={vorticity: [0, 1]}", "data.targets={vorticity: [2]}", "operator.fields=1"],
+        ["data.targets={vorticity: [1]}", "operator.order=1"],
+    ],
+)
+def test_frames_in_other_units_do_not_continue_each_other(tmp_path, frames, modes):
+    settings, _ = parse(composed(tmp_path, "x", *frames, *units(*modes)))
+    with pytest.raises(ValueError, match=f"got {modes[0]}, {modes[1]} for a rollout .* wanted field or null for both"):
+        check_components(settings)
+
+
+def test_frames_in_one_unit(tmp_path):
+    for frames, modes in (
+        ("{vorticity: [1]}", ("channel", "channel")),  # a single step
+        ("{vorticity: [1, 2]}", ("field", "field")),
+        ("{vorticity: [1, 2]}", ("null", "null")),
+    ):
+        check_components(parse(composed(tmp_path, "x", f"data.targets={frames}", *units(*modes)))[0])
