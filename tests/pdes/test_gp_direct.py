@@ -200,7 +200,27 @@ def test_the_door(capsys, tmp_path):
     main(["--problem", "P5", "--output", str(tmp_path)])
     printed = capsys.readouterr().out
     assert "100.00" in printed and (tmp_path / "P5_direct.png").stat().st_size > 10_000
-    with pytest.raises(SystemExit, match="got 'Q1', wanted one of P1"):
-        main(["--problem", "Q1"])
+    main(["--problem", "P5", "--method", "map", "--steps", "2", "--output", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "included" in printed and "2 steps" in printed and (tmp_path / "P5_map.png").exists()
+    for options, message in (
+        (["--problem", "Q1"], "got 'Q1', wanted one of P1"),
+        (["--all", "--envelope", "matern92"], "envelope: got 'matern92'"),
+        (["--all", "--scale", "0"], "scale: got 0.0"),
+        (["--all", "--scale", "nan"], "scale: got nan"),
+        (["--problem", "P1", "--method", "map", "--steps", "0"], "steps: got 0"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            main(options)
+    for options, message in (
+        (["--method", "gram"], "--method: got gram, wanted it beside --problem or --all"),
+        (["--problem", "P1", "--all"], "not allowed with"),
+        (["--problem", "P1", "--steps", "3"], "wanted it beside --method map"),
+        (["--problem", "P1", "--method", "map", "--scale", "1"], "--scale: got 1.0"),
+        (["--all", "--output", "here"], "--output: got here, wanted it beside --problem"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(options)
+        assert message in capsys.readouterr().err
     code = "import sys, pdes.gp.__main__; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0, "the door imports JAX before it is asked"

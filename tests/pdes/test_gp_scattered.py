@@ -162,6 +162,30 @@ def test_points_of_domains(domain):
     assert np.sort(gaps, 1)[:, 1].min() > 0.2 * np.median(np.sort(gaps, 1)[:, 1])
 
 
+def test_points_on_each_other_and_flat_ones_are_refused():
+    inside, boundary = DOMAINS["disc"].points(40)
+
+    def told(inside, boundary):
+        return Scattered(poisson(2), inside, boundary, np.ones(len(inside)), np.zeros(len(boundary)))
+
+    line, holes = np.stack([np.arange(5.0), 2 * np.arange(5.0)], 1), inside.copy()
+    holes[7, 1] = np.nan
+    for points, message in (
+        (
+            (np.concatenate([inside, boundary[3:4] + 1e-13]), boundary),
+            f"interior row {len(inside)} and boundary row 3,",
+        ),
+        ((np.concatenate([inside, inside[2:3]]), boundary), f"interior row 2 and interior row {len(inside)},"),
+        ((inside, np.concatenate([boundary, boundary[:1], boundary[:1]])), "boundary row 0 and boundary row"),
+        ((line[:3], line[3:]), "got 5 on one line, wanted 3 or more"),
+        ((inside[:1], boundary[:1]), "got 2 on one line, wanted 3 or more"),
+        ((holes, boundary), r"interior: got \[.* nan\] with 1.0 in row 7, wanted finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            told(*points)
+    assert told(inside.astype(np.float32), boundary).interior.dtype == np.float64
+
+
 def test_what_is_refused():
     inside, boundary = DOMAINS["disc"].points(40)
     told = Scattered.of(poisson(2), inside, boundary, solution)
