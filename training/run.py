@@ -105,9 +105,7 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             state, resumed_from = _restore_or_begin(checkpointer, begin_with, program.make_state, key, mesh, logger)
             named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
             for name, value in _floors(program, state, named).items():
-                logger.message(
-                    f"{name} {value:.3g}: the modes left out, which nothing learnt on the others mends"
-                )
+                logger.message(f"{name} {value:.3g}: the modes left out, which nothing learnt on the others mends")
             state = fit(
                 state,
                 program.train,
