@@ -98,13 +98,19 @@ def test_parameters_to_begin_with(trained):
     of_run = restore_weights(read_settings(trained / "one", ()), trained / "one", "latest", make_mesh(1)).params
     zeros = jax.tree.map(jnp.zeros_like, of_run)
     state = TrainState(jnp.int32(0), zeros, "moments", zeros)
-    found = _fresh(settings, lambda key: state, make_mesh(1), jax.random.key(0))
+    found = _fresh(settings, lambda folder: None, lambda key: state, make_mesh(1), jax.random.key(0))
     for params in (found.params, found.ema):
         jax.tree.map(np.testing.assert_array_equal, params, of_run)
     assert found.opt_state == "moments"
     other = TrainState(jnp.int32(0), {"weight": jnp.zeros(3)}, None, None)
     with pytest.raises(ValueError, match=r"start_from: got .* take the operator of that run"):
-        _fresh(settings, lambda key: other, make_mesh(1), jax.random.key(0))
+        _fresh(settings, lambda folder: None, lambda key: other, make_mesh(1), jax.random.key(0))
+
+
+def test_parameters_of_other_units_are_refused(trained, tmp_path):
+    # The same fields and network, in numbers as they are stored.
+    with pytest.raises(ValueError, match=r"start_from: got inputs of .* wanted those that one was .* train without"):
+        start(tmp_path, "two", "data.targets={vorticity: [1]}", *units("null", "null"), f"start_from={trained / 'one'}")
 
 
 def test_batches_of_any_size_have_the_same_scores(trained):
