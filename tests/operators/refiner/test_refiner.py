@@ -83,11 +83,14 @@ def test_what_the_residual_accepts_stays(x64):
     assert np.isnan(np.asarray(refined.history[0])[int(refined.steps[0]) + 1 :]).all()
 
 
-def test_lbfgs_never_rises_and_the_estimate_follows_the_error(x64):
+def test_lbfgs_never_rises(x64):
+    """And what it notes at every step, which its line search has measured, is the estimate of where it is."""
     equation, prediction, history, truth = small(0.1)
-    refined = Refiner(Differences(equation, INTERVAL), LBFGS(12))(prediction, history)
+    refiner = Refiner(Differences(equation, INTERVAL), LBFGS(12))
+    refined = refiner(prediction, history)
     course = np.asarray(refined.history[0])
-    assert (np.diff(course) <= 1e-12).all()
+    assert refined.steps[0] == 12 and (np.diff(course) <= 1e-12).all()
+    assert refiner.estimate(refined.trajectory, history)[0] == pytest.approx(course[-1], rel=1e-9)
     assert errors(refined.trajectory, truth)[0] < 0.7 * errors(prediction, truth)[0]
 
 
