@@ -94,7 +94,7 @@ def seconds_per_step(dims: int, directions: int, rounds: int) -> tuple[float, fl
 
 
 def error_against_time(dims: int, steps: int, estimates: dict[str, tuple[Directions, Directions | None]]) -> None:
-    """Trains with every estimate and prints a row each tenth of the way."""
+    """Trains with every estimate and prints a row each fifth of the way."""
     print(f"\nd = {dims}\n{'estimate':>24} {'step':>6} {'seconds':>8} {'rel_l2':>9}")
     for name, (directions, factor) in estimates.items():
         made = case(dims, directions, factor, steps)

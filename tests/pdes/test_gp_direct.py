@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdes.gp import equations
+from pdes.gp import equations, selection
 from pdes.gp.__main__ import main
 from pdes.gp.axis import Axis
 from pdes.gp.collocation import CAUCHY, DIRICHLET, NEUMANN, PERIODIC, Collocation, Condition
@@ -177,6 +177,24 @@ def test_selection_sees_no_truth_and_finds_a_good_scale():
     assert select_by_likelihood(told, [shifted, ladder[1]]).mixtures == ladder[1]
     with pytest.raises(ValueError, match="wanted two or more"):
         select_by_agreement(told, ladder[:1])
+
+
+def test_likelihoods_are_compared_at_the_smallest_nugget(monkeypatch):
+    """With a larger one a process has noise of its own: it is left out however likely it makes the data."""
+    told = dataclasses.replace(PROBLEMS["P1"], box=((0.0, 1.0),), shape=(60,)).collocate()
+    real = solve_gram(told, mixtures_from_data(told, scale=1.0))
+    cases = iter([(1e-10, 900.0), (1e-13, 100.0), (1e-13, 200.0), (1e-12, 800.0)])
+
+    def made(*_):
+        nugget, likelihood = next(cases)
+        return dataclasses.replace(real, nugget=nugget, log_likelihood=likelihood)
+
+    monkeypatch.setattr(selection, "solve_gram", made)
+    assert select_by_likelihood(told, [real.mixtures] * 4).log_likelihood == 200.0
+    large = PROBLEMS["P7"].collocate()
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="got 1, none of which can be solved with; problem: got 4"):
+        select_by_likelihood(large, [mixtures_from_data(large)])
 
 
 def test_what_is_refused():
