@@ -247,7 +247,7 @@ def refine(
     found["refined"] = (refined.trajectory, found["predicted"][1] + seconds)
     name = getattr(refinement.solver, "func", refinement.solver).__name__
     for steps in refinement.solver_steps:
-        solve = _serial(refinement.solver, steps, refiner, samples.y.shape[1:])
+        solve = serial(refinement.solver, steps, refiner, samples.y.shape[1:])
         found[f"{name}_{steps}"] = _timed(solve, [(x,) for x in parts], len(samples))
 
     metrics = standard_metrics(samples.metadata.box.span)
@@ -265,7 +265,7 @@ def refine(
     return Outcome(scores, prediction, np.asarray(refined.trajectory), samples.y, np.asarray(refined.history))
 
 
-def _serial(solver: Stepper, steps: int, refiner: Refiner, shape: tuple[int, ...]) -> Callable[[Array], Array]:
+def serial(solver: Stepper, steps: int, refiner: Refiner, shape: tuple[int, ...]) -> Callable[[Array], Array]:
     """Inputs -> outputs of a shape, by so many steps of a solver per snapshot from the last input."""
     equation, interval = refiner.residual.equation, refiner.residual.interval
     residual = Shooting(equation, interval, solver, steps)

@@ -76,8 +76,8 @@ class Estimator:
     - s = 0:              no energy estimate with viscosity stands behind it; through the propagator of the equation it
       bounds sup |e| <= sqrt(T) eta exp(growth).
 
-    The bounds hold with alpha = 0. With the default alpha |R|_s of a negative s is smaller, by 2^(s/2) at most,
-    reached at the lowest wavenumber: 1/sqrt(2) for s = -1, 1/2 for s = -2, and |R_w|_-2 is |R_u|_-1 up to 1/sqrt(2).
+    The bounds hold with alpha = 0. With the default alpha |R|_s of a negative s is smaller, by 2^(s/2) at most, reached
+    at the lowest wavenumber: 1/sqrt(2) for s = -1, 1/2 for s = -2; and |R_w|_-2 is |R_u|_-1 up to 1/sqrt(2).
 
     e(0) is the error of the last snapshot of the history: zero where that is data. The exponential cannot be removed:
     it is how fast the flow itself drives neighbours apart. What eta is worth on a given problem, calibration says:

@@ -1,5 +1,6 @@
 """Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
 
+import dataclasses
 import math
 import os
 import sys
@@ -14,9 +15,10 @@ from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
 from benchmarks.transform_once_accuracy import least
-from operators import FNO
+from operators import FNO, STFNO
 from operators.layers.afno_mixer import AFNOMixer
 from training.sharding import make_mesh
+from training.trajectory import Trajectory
 
 
 def test_rows_of_the_table_compress_as_they_say():
@@ -74,7 +76,35 @@ def test_the_solver_of_equal_error():
         assert found is not None and found.candidate.evals == evals
     assert refiner.equal(row("refined", "base", 1e-5, 600), solvers) is None
     assert refiner.line(row("refined", "base", 5e-3, 400), solvers).split()[-1] == "0.1"
+    searched = row("refined", "base", 5e-3, 400)
+    searched = searched._replace(candidate=searched.candidate._replace(at_least=True))
+    assert refiner.line(searched, solvers).split()[-1] == "≤0.1" and " ≥400 " in refiner.line(searched, solvers)
     assert refiner.flow(64, 1e-3).grid.shape == (96, 96)
+
+
+def test_networks_of_other_flows_or_times_are_no_candidates():
+    equation = refiner.flow(16, 1e-3)
+    net = nnx.eval_shape(lambda: STFNO((4, 4, 3), 10, 10, 8, rngs=nnx.Rngs(0)))
+    right = Trajectory(equation, refiner.INTERVAL, 20)
+    refiner.check_run("run", net, right, equation, 10)
+    forced = dataclasses.replace(equation, forcing=jnp.ones(equation.grid.shape))
+    thick = refiner.flow(16, 5e-3)
+    for outputs, trajectory, message in (
+        (20, right, "--outputs: got 20 for the STFNO in run, wanted the 10 it was trained on; set --outputs 10"),
+        (
+            10,
+            right._replace(equation=forced),
+            "--runs: got a run of NavierStokes on .*wanted NavierStokes w",
+        ),
+        (
+            10,
+            right._replace(equation=thick),
+            "--viscosity: got 0.001 for the run run, wanted its 0.005",
+        ),
+        (10, right._replace(interval=0.1), "--runs: got snapshots 0.1 apart in run, wanted 0.055"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            refiner.check_run("run", net, trajectory, equation, outputs)
 
 
 @pytest.mark.slow
