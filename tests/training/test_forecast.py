@@ -1,6 +1,7 @@
 """FourCastNet's recipe on a tiny globe: single steps, fine-tuning on two, forecasts with their scores."""
 
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -140,7 +141,8 @@ def test_what_cannot_be_forecast(trained):
         forecast(Forecast(run=str(trained / "one"), steps=9))
     with pytest.raises(ValueError, match="split: got 'other'"):
         forecast(Forecast(run=str(trained / "one"), split="other"))
-    for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}, {"batch_size": 0}):
+    wrong: list[dict[str, Any]] = [{"steps": 0}, {"start": -1}, {"latitude_axis": 2}, {"batch_size": 0}]
+    for settings in wrong:
         with pytest.raises(ValueError, match=f"{next(iter(settings))}: got"):
             Forecast(run="x", **settings)
 

@@ -44,7 +44,7 @@ def test_the_same_units(first, targets):
         units(U, (-1.0, 0.5 * (1 - 1.1 * TOLERANCE))),
         units(U, V, V),  # no whole number of times
         Normalizer.identity(2),
-        Normalizer(np.tile(np.float32([10, -1]), (4, 4, 1)), np.tile(np.float32([2, 0.5]), (4, 4, 1))),  # of points
+        Normalizer(np.full((4, 4, 2), U[0], np.float32), np.full((4, 4, 2), U[1], np.float32)),  # of points
     ],
 )
 def test_other_units(first, targets):
