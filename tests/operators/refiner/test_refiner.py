@@ -72,8 +72,17 @@ def test_a_mean_that_states_have_not_is_that_of_the_last_input(x64):
 
 
 def test_what_the_residual_accepts_stays(x64):
-    """What is below the floor is returned as it is."""
+    """What is below the floor is returned as it is, and a solver's own trajectory is moved by no more than the floor:
+    by differences, that of their truncation; by shooting with the same solver, round-off."""
     equation, prediction, history, truth = small()
+    moved = Refiner(Differences(equation, INTERVAL))(truth, history)
+    print("moved", errors(moved.trajectory, truth), moved.before, moved.after)
+    assert moved.steps[0] > 0 and errors(moved.trajectory, truth)[0] <= moved.before[0] < 1e-4
+    shooting = Shooting(equation, INTERVAL, etdrk4, 2)
+    own = Refiner(shooting).fields(shooting.solve(Refiner(shooting).states(jnp.asarray(history[0])), 10), truth.shape[1:])[None]
+    kept = Refiner(shooting, Newton(1), Stopping(patience=0))(own, history)
+    print("kept", errors(kept.trajectory, np.asarray(own)), kept.before, kept.after)
+    assert kept.before[0] < 1e-12 and errors(kept.trajectory, np.asarray(own))[0] < 1e-12
     refiner = Refiner(Differences(equation, INTERVAL), stopping=Stopping(floor=0.02))
     held, refined = refiner(truth, history), refiner(prediction, history)
     assert held.before[0] < 0.02 and REASONS[int(held.reason[0])] == "floor reached"
