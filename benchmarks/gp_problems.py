@@ -142,7 +142,7 @@ def speed() -> None:
 
 def _generator(n: int, batch: int = 256) -> None:
     """Prints how many a second: systems inside alone, solutions with right side and boundary, samples with fields."""
-    factors, generator = PoissonFactors.of((Axis(0.0, 1.0, n),) * 2), GPPoisson((n, n))
+    factors, generator = PoissonFactors.of((Axis(0.0, 1.0, n), Axis(0.0, 1.0, n))), GPPoisson((n, n))
     u, f = sine_series(n, batch)
     inside, sides, keys = f[:, 1:-1, 1:-1], jnp.zeros_like(f), jax.random.split(jax.random.key(0), batch)
     solve_all, make = jax.jit(PoissonFactors.solve), jax.jit(jax.vmap(generator))

@@ -71,7 +71,7 @@ class Scattered:
         if gaps[row, 1] <= _APART * np.linalg.norm(np.ptp(points, 0)):
             n = len(self.interior)
             # Of three or more at one place the tree may name another one first.
-            pair = sorted({row, *nearest[row].tolist()})[:2]
+            pair = sorted({row, *np.asarray(nearest)[row].tolist()})[:2]
             first, second = (f"interior row {i}" if i < n else f"boundary row {i - n}" for i in pair)
             raise ValueError(
                 f"points: got {points[row]} twice, {first} and {second}, wanted points apart from each other; drop one"
