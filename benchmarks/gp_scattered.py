@@ -1,7 +1,7 @@
 """Kernel collocation on scattered points: error and time against the number of points, and against the reach.
 
     python -m benchmarks.gp_scattered [--domain star] [--equation cubic] [--points 1000 4000 16000] [--reach 3]
-    python -m benchmarks.gp_scattered --reaches 2 3 4 5 [--domain star]     the factor beside the dense process
+    python -m benchmarks.gp_scattered --reaches 2 3 4 5 [--domain star]    error of the factor against the dense process
 
 A solution is chosen; errors are relative L2 at the points and at 2,000 others. Seconds are CPU time, compilation apart.
 The dense process is conditioned by factoring its covariance whole.

@@ -126,8 +126,10 @@ def refined(equation: NavierStokes, base: str, steps: int, outputs: int) -> list
         ("shooting in two, Newton", Refiner(twice, Newton(3), all_steps), 3 * (20 * outputs + 10), False),
     ]
     return [
-        Candidate(f"{base} + {name}", base, lambda p, h, r=refiner: jax.vmap(r.refine_one)(p, h).trajectory, *evals)
-        for name, refiner, *evals in cases
+        Candidate(
+            f"{base} + {name}", base, lambda p, h, r=refiner: jax.vmap(r.refine_one)(p, h).trajectory, evals, at_least
+        )
+        for name, refiner, evals, at_least in cases
     ]
 
 
@@ -144,8 +146,12 @@ def check_run(run: str, operator: Any, trained_on: Trajectory, equation: NavierS
             f"set --outputs {operator.out_channels}"
         )
     flow = trained_on.equation
-    unforced = isinstance(flow, NavierStokes) and flow.forcing is None and flow.drag == 0
-    if not unforced or not np.allclose(flow.grid.extent, equation.grid.extent):
+    if (
+        not isinstance(flow, NavierStokes)
+        or flow.forcing is not None
+        or flow.drag
+        or not np.allclose(flow.grid.extent, equation.grid.extent)
+    ):
         raise SystemExit(
             f"--runs: got a run of {type(flow).__name__} on a box of {flow.grid.extent} in {run}, wanted NavierStokes "
             f"without forcing and drag on {equation.grid.extent}; take a run of pde=ns_decaying"

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from benchmarks import refiner, token_mixers
+from benchmarks import gp_scattered, high_dimension, refiner, token_mixers
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
@@ -37,6 +37,20 @@ def test_a_compiled_step_of_any_operator():
 
     memory = compiled_step(make, (8,), 2, make_mesh(1)).memory_analysis()
     assert memory is not None and memory.argument_size_in_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "options", "message"),
+    [
+        (high_dimension, ["--dims", "10", "--directions", "20"], "--directions: got 20 of 10 dimensions"),
+        (gp_scattered, ["--equation", "darcy", "--reaches", "2"], "--equation: got darcy beside --reaches"),
+    ],
+    ids=["high_dimension", "gp_scattered"],
+)
+def test_doors_refuse_what_they_would_ignore_or_fail_on(benchmark, options, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.main(options)
+    assert message in capsys.readouterr().err
 
 
 def test_token_mixers_have_about_as_many_parameters():

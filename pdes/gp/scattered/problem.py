@@ -66,7 +66,7 @@ class Scattered:
                 f"points: got {len(points)} on one {'line' if d == 2 else 'plane'}, wanted {d + 1} or more that span "
                 f"{d} dimensions; take others, or solve an equation of fewer dimensions by `pdes.gp.direct.solve`"
             )
-        gaps, nearest = KDTree(points).query(points, 2)
+        gaps, nearest = map(np.asarray, KDTree(points).query(points, 2))
         row = int(np.argmin(gaps[:, 1]))
         if gaps[row, 1] <= _APART * np.linalg.norm(np.ptp(points, 0)):
             n = len(self.interior)

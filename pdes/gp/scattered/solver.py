@@ -69,7 +69,7 @@ def solve_scattered(problem: Scattered, kernel: Matern, reach: float = 3.0) -> S
     linearised where the last u was. U is a sparse factor of the inverse: values from coarse to fine, then L u, each
     seeing what comes before it within `reach` times its own distance. u inside is the unknown; its normal equations are
     solved by conjugate gradients behind |U_LL^T (L_h + c + n')|^2, with linear elements L_h: at low frequencies and
-    high ones alike that is as large, so the number of iterations does not grow with the points.
+    high ones alike that is as large, so the number of iterations hardly grows with the points.
 
     Args:
         problem: the data.
