@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import h5py
+import jax
 import numpy as np
 import pytest
 from foreign_files import cells, matlab_73, numbers, periodic
@@ -61,7 +62,8 @@ def test_matlab_files_smoke_end_to_end(tmp_path):
         evaluate(Evaluation(run=str(tmp_path / "smoke"), devices=1, resolution=32))
     for path in tmp_path.glob("*.mat"):
         path.unlink()
-    assert load_run(tmp_path / "smoke")(np.zeros((1, 16, 16, 1), np.float32)).shape == (1, 16, 16, 1)
+    trained = jax.jit(load_run(tmp_path / "smoke").__call__)
+    assert trained(np.zeros((1, 16, 16, 1), np.float32)).shape == (1, 16, 16, 1)
 
 
 def test_a_bounded_one_dimensional_set_streams(tmp_path):
@@ -81,7 +83,7 @@ def test_a_bounded_one_dimensional_set_streams(tmp_path):
     )  # fmt: skip
     result = json.loads((tmp_path / "cfd" / "result.json").read_text())
     assert result["steps"] == 2 and np.isfinite(result["test/rel_l2"])
-    trained = load_run(tmp_path / "cfd")
+    trained = jax.jit(load_run(tmp_path / "cfd").__call__)
     assert trained(np.zeros((1, 16, 3), np.float32)).shape == (1, 16, 2)
 
 
