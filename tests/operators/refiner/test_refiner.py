@@ -79,10 +79,9 @@ def test_what_the_residual_accepts_stays(x64):
     print("moved", errors(moved.trajectory, truth), moved.before, moved.after)
     assert moved.steps[0] > 0 and errors(moved.trajectory, truth)[0] <= moved.before[0] < 1e-4
     shooting = Shooting(equation, INTERVAL, etdrk4, 2)
-    own = Refiner(shooting).fields(
-        shooting.solve(Refiner(shooting).states(jnp.asarray(history[0])), 10), truth.shape[1:]
-    )[None]
-    kept = Refiner(shooting, Newton(1), Stopping(patience=0))(own, history)
+    newton = Refiner(shooting, Newton(1), Stopping(patience=0))
+    own = newton.fields(shooting.solve(newton.states(jnp.asarray(history[0])), 10), truth.shape[1:])[None]
+    kept = newton(own, history)
     print("kept", errors(kept.trajectory, np.asarray(own)), kept.before, kept.after)
     assert kept.before[0] < 1e-12 and errors(kept.trajectory, np.asarray(own))[0] < 1e-12
     refiner = Refiner(Differences(equation, INTERVAL), stopping=Stopping(floor=0.02))
