@@ -1,7 +1,7 @@
 """Poisson problems that do not favour Gaussian processes with few frequencies, beside other solvers at equal points.
 
     python -m benchmarks.gp_problems                 the table
-    python -m benchmarks.gp_problems --speed         steps of the joint solver and solves of the generator per second
+    python -m benchmarks.gp_problems --speed         steps of the joint solver; solves and samples of the generator
 
 -u'' = f on [0, 1] with u given at both ends; relative L2 errors at 2001 points.
 """
@@ -16,6 +16,7 @@ import numpy as np
 import scipy.interpolate
 import scipy.linalg
 
+from pdes.generators.gp_poisson import GPPoisson
 from pdes.gp.axis import Axis
 from pdes.gp.collocation import DIRICHLET, Collocation
 from pdes.gp.direct import mixtures_from_data, solve
@@ -128,7 +129,7 @@ def _seconds(function, repeats: int = 20) -> float:
 
 
 def speed() -> None:
-    """Prints the best of 20 of a gradient of the joint solver, and of a batch of the generator's solver."""
+    """Prints the best of 20 of a gradient of the joint solver, and of batches of the generator and its parts."""
     for name in ("P1", "P6"):
         model = JointModel(PROBLEMS[name].collocate())
         state, observations = model.start(20.0), model.observations
@@ -136,11 +137,40 @@ def speed() -> None:
         seconds = _seconds(functools.partial(step, state, observations), 20 if name == "P1" else 5)
         print(f"joint solver, {name} {PROBLEMS[name].shape}: {1e3 * seconds:.1f} ms a step")
     for n in (65, 129):
-        factors = PoissonFactors.of((Axis(0.0, 1.0, n), Axis(0.0, 1.0, n)))
-        f = jnp.asarray(np.random.default_rng(0).normal(size=(256, n - 2, n - 2)))
-        solver = jax.jit(lambda s, f: s.solve_many(f))
-        seconds = _seconds(functools.partial(solver, factors.solver, f))
-        print(f"generator, {n}x{n} points: {256 / seconds:.0f} solves/s, eigenvalues real: {factors.solver.real}")
+        _generator(n)
+
+
+def _generator(n: int, batch: int = 256) -> None:
+    """Prints how many a second: systems inside alone, solutions with right side and boundary, samples with fields."""
+    factors, generator = PoissonFactors.of((Axis(0.0, 1.0, n), Axis(0.0, 1.0, n))), GPPoisson((n, n))
+    u, f = sine_series(n, batch)
+    inside, sides, keys = f[:, 1:-1, 1:-1], jnp.zeros_like(f), jax.random.split(jax.random.key(0), batch)
+    solve_all, make = jax.jit(PoissonFactors.solve), jax.jit(jax.vmap(generator))
+    rates = [
+        batch / _seconds(call)
+        for call in (
+            functools.partial(jax.jit(lambda s, f: s.solve_many(f)), factors.solver, inside),
+            functools.partial(solve_all, factors, f, sides),
+            functools.partial(make, keys),
+        )
+    ]
+    wrong = solve_all(factors, f, sides) - u
+    error = jnp.mean(jnp.linalg.norm(wrong, axis=(1, 2)) / jnp.linalg.norm(u, axis=(1, 2)))
+    print(
+        f"generator, {n}x{n} points: {rates[0]:.0f} systems/s, {rates[1]:.0f} solutions/s, {rates[2]:.0f} samples/s, "
+        f"error against sine series {error:.1e}, eigenvalues real: {factors.solver.real}",
+        flush=True,
+    )
+
+
+def sine_series(n: int, samples: int = 6, modes: int = 12) -> tuple[jax.Array, jax.Array]:
+    """Random solutions that vanish on the sides, amplitudes falling as 1 / (i^2 + j^2), and their sources."""
+    i, x = np.arange(1, modes + 1), np.linspace(0, 1, n)
+    squared = np.add.outer(i**2, i**2)
+    coefficients = np.random.default_rng(0).normal(size=(samples, modes, modes)) / squared
+    waves = np.sin(np.pi * np.outer(x, i))
+    u, f = (waves @ c @ waves.T for c in (coefficients, np.pi**2 * squared * coefficients))
+    return jnp.asarray(u), jnp.asarray(f)
 
 
 def main() -> None:

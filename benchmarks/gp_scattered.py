@@ -1,7 +1,7 @@
 """Kernel collocation on scattered points: error and time against the number of points, and against the reach.
 
     python -m benchmarks.gp_scattered [--domain star] [--equation cubic] [--points 1000 4000 16000] [--reach 3]
-    python -m benchmarks.gp_scattered --points --reaches 2 3 4 5       error of the factor against the dense process
+    python -m benchmarks.gp_scattered --reaches 2 3 4 5 [--domain star]    error of the factor against the dense process
 
 A solution is chosen; errors are relative L2 at the points and at 2,000 others. Seconds are CPU time, compilation apart.
 The dense process is conditioned by factoring its covariance whole.
@@ -17,7 +17,7 @@ import scipy.linalg
 
 from pdes.gp import equations
 from pdes.gp.scattered.domains import DOMAINS
-from pdes.gp.scattered.matern import Functionals, Matern
+from pdes.gp.scattered.matern import ORDERS, Functionals, Matern
 from pdes.gp.scattered.problem import Scattered
 from pdes.gp.scattered.solver import solve_scattered
 
@@ -90,25 +90,28 @@ def accuracy(problem: Scattered, kernel: Matern, reaches: list[float]) -> None:
         print(f"{reach:8.1f}{errors[0]:10.1e}{errors[1]:10.1e}{found.entries:9.0f}  {found.iterations[0]}", flush=True)
 
 
-def main() -> None:
-    """Both tables."""
+def main(argv: list[str] | None = None) -> None:
+    """One of the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--domain", default="star", choices=DOMAINS)
-    parser.add_argument("--equation", default="cubic", choices=EQUATIONS)
-    parser.add_argument("--points", type=int, nargs="*", default=[1000, 4000, 16000])
-    parser.add_argument("--reach", type=float, default=3.0)
-    parser.add_argument("--reaches", type=float, nargs="*", default=[])
-    parser.add_argument("--envelope", default="matern72")
+    parser.add_argument("--equation", choices=EQUATIONS, help="of the first table, cubic by default")
+    parser.add_argument("--points", type=int, nargs="+", help="of the first table, 1000 4000 16000 by default")
+    parser.add_argument("--reach", type=float, help="of the first table, 3 by default")
+    parser.add_argument("--reaches", type=float, nargs="+", help="the second table instead: Poisson's on 1500 points")
+    parser.add_argument("--envelope", default="matern72", choices=ORDERS)
     parser.add_argument("--scale", type=float, default=0.6)
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
+    for name in ("equation", "points", "reach"):
+        if asked.reaches and getattr(asked, name) is not None:
+            parser.error(f"--{name}: got {getattr(asked, name)} beside --reaches, wanted one of the two; leave one out")
     jax.config.update("jax_enable_x64", True)
     kernel, domain = Matern(asked.scale, asked.envelope), DOMAINS[asked.domain]
-    if asked.points:
-        problems = [Scattered.of(EQUATIONS[asked.equation], *domain.points(n), solution) for n in asked.points]
-        convergence(problems, domain.points(3000)[0][:2000], kernel, asked.reach)
     if asked.reaches:
-        problem = Scattered.of(EQUATIONS["poisson"], *domain.points(1500), solution)
-        accuracy(problem, kernel, asked.reaches)
+        accuracy(Scattered.of(EQUATIONS["poisson"], *domain.points(1500), solution), kernel, asked.reaches)
+        return
+    equation = EQUATIONS[asked.equation or "cubic"]
+    problems = [Scattered.of(equation, *domain.points(n), solution) for n in asked.points or (1000, 4000, 16000)]
+    convergence(problems, domain.points(3000)[0][:2000], kernel, 3.0 if asked.reach is None else asked.reach)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def seconds_per_step(dims: int, directions: int, rounds: int) -> tuple[float, fl
 
 
 def error_against_time(dims: int, steps: int, estimates: dict[str, tuple[Directions, Directions | None]]) -> None:
-    """Trains with every estimate and prints a row each tenth of the way."""
+    """Trains with every estimate and prints a row each fifth of the way."""
     print(f"\nd = {dims}\n{'estimate':>24} {'step':>6} {'seconds':>8} {'rel_l2':>9}")
     for name, (directions, factor) in estimates.items():
         made = case(dims, directions, factor, steps)
@@ -107,7 +107,7 @@ def error_against_time(dims: int, steps: int, estimates: dict[str, tuple[Directi
                 print(f"{name:>24} {done:6d} {seconds:8.1f} {made.error(state):9.2e}", flush=True)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dims", type=int, nargs="*", default=[10, 100, 1000, 10000])
@@ -115,8 +115,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--train", type=int, nargs="*", default=[])
     parser.add_argument("--steps", type=int, default=500)
-    options = parser.parse_args()
-    v = options.directions
+    options = parser.parse_args(argv)
+    v, least = options.directions, min([*options.dims, *options.train], default=1)
+    if not 1 <= v <= least:
+        parser.error(f"--directions: got {v} of {least} dimensions, wanted 1 to {least}; take fewer, or larger --dims")
     print(f"{'d':>6} {'ms/step':>8} {'GFLOP':>7}   {v} + {v} directions, {POINTS} points")
     for dims in options.dims:
         seconds, flops = seconds_per_step(dims, v, options.rounds)

@@ -116,6 +116,8 @@ class Collection:
                     first = file, layout
                 else:
                     _check_same(*first, file, layout)
+                if layout.samples < 1:
+                    raise DataError(f"{file}: got no sample, wanted at least one; leave the file out or fetch it again")
                 parts.append(_Part(file, layout.samples, layout.parameters))
         if first is None:
             raise DataError("paths: got none, wanted at least one file")
@@ -165,11 +167,13 @@ class Collection:
                         rows = slice(start, min(start + count, end))
                         for name, variable in ((name, variables[name]) for name in self.fields):
                             for times in _cut(self._times(len(variable.info.times)), chunk):
-                                values = self._read(part, layout, variable, rows, times[1])
+                                values = self._read(part, layout, name, variable, rows, times[1])
                                 yield Piece(name, before + start - self.rows.start, times[0], values, part.file)
             before += part.samples
 
-    def _read(self, part: _Part, layout: Layout, variable: Variable, rows: slice, times: Sequence[int]) -> np.ndarray:
+    def _read(
+        self, part: _Part, layout: Layout, name: str, variable: Variable, rows: slice, times: Sequence[int]
+    ) -> np.ndarray:
         space = {letter: slice(None, None, step) for letter, step in zip(SPACE, self._strides, strict=False)}
         try:
             values = variable.read(layout.letters, {"n": rows, "t": _as_slice(times), **space})
@@ -177,6 +181,11 @@ class Collection:
             raise DataError(
                 f"{part.file}: got damaged data in samples {rows.start} to {rows.stop - 1} ({error}), wanted whole "
                 "ones; fetch it again"
+            ) from error
+        except OverflowError as error:
+            raise DataError(
+                f"{part.file}: got {error} in field {name!r}, samples {rows.start} to {rows.stop - 1}, wanted numbers "
+                "that float32 holds, below 3.4e38; leave the samples out with range, or the field with fields"
             ) from error
         return np.broadcast_to(values, (rows.stop - rows.start, len(times), *self.box.shape))
 
@@ -220,7 +229,8 @@ class Collection:
             return asked
         found = range(count)[asked]
         if not found or found.step < 1:
-            raise DataError(f"{self._where}: got times {asked} in the selection, wanted some of {count}, rising")
+            text = self.selection.described()["times"]
+            raise DataError(f"{self._where}: got times {text} in the selection, wanted some of {count}, rising")
         return found
 
     def _stride_per_axis(self, layout: Layout) -> tuple[int, ...]:

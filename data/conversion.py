@@ -53,6 +53,28 @@ def find_or_convert(
     return target
 
 
+def convert_to(target: Path, reader: Reader, paths: Sequence[Path], selection: Selection) -> None:
+    """Converts into a file of that name.
+
+    Raises:
+        DataError: for files that are not what the reader wants, or a target that is there already.
+        StorageError: for a folder that cannot be written or is too small.
+    """
+    collection = Collection(reader, paths, selection)
+    prepare_folder(target.parent, _needed(collection), "name a file in another folder with --output")
+    with exclusive(target.parent):
+        if target.exists():
+            raise DataError(
+                f"--output: got {target}, which is there already, wanted a new file; delete it or name another"
+            )
+        write(collection, target, conversion_key(reader, collection.files, selection))
+
+
+def _needed(collection: Collection) -> int:
+    """Bytes of the file."""
+    return collection.samples * (collection.sample_bytes + 256 * len(collection.fields)) + 2**16
+
+
 def converted_path(reader: Reader, paths: Sequence[Path], key: str, root: str | Path | None = None) -> Path:
     """Where a converted set lies: named after its first file."""
     return data_root(root) / reader.source / f"{paths[0].stem}_{key[:10]}.h5"
@@ -74,12 +96,11 @@ def write(collection: Collection, target: Path, key: str) -> Metadata:
         StorageError: for a folder that cannot be written, or a full disk.
     """
     source = collection.reader.source
-    needed = collection.samples * (collection.sample_bytes + 256 * len(collection.fields)) + 2**16
     # By field and first time of a piece: large samples come cut in time.
     moments: dict[tuple[str, int], Moments] = {}
     reduced = (0, *range(2, 2 + len(collection.box.shape)))
     title = f"{source}: {collection.files[0].name}"
-    with whole_file(target, needed) as file, ProgressReport(title, collection.samples) as progress:
+    with whole_file(target, _needed(collection)) as file, ProgressReport(title, collection.samples) as progress:
         write_header(file, _metadata(collection, target, key))
         done = 0
         for piece in collection.pieces():

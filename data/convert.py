@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,18 @@ from typing import Any
 from .errors import DataError
 from .readers import SOURCES
 
+_FORMS = {
+    "range": "FIRST:END, such as 0:1000",
+    "samples": "a whole number, such as 100",
+    "times": "indices such as 0:50:10 or 0,10,20",
+    "stride": "whole numbers, such as 2, or 2,4 per axis",
+}
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Converts published files to our schema, and prints what was found and written."""
-    asked = _parser().parse_args(arguments)
     try:
+        asked = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
         _convert(asked)
     except (DataError, OSError) as error:  # StorageError is an OSError
         sys.exit(f"error: {error}")
@@ -21,29 +29,26 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _convert(asked: argparse.Namespace) -> None:
     # Numbers and files come in here: --help answers at once.
-    from .collection import Collection
-    from .conversion import conversion_key, converted_path, write
+    from .conversion import conversion_key, convert_to, converted_path, find_or_convert
     from .foreign import selection_of
     from .readers.registry import build_reader
     from .schema import read_metadata
 
     reader = build_reader(asked.source, dict(map(_option, asked.option)))
     paths = [Path(path).expanduser() for path in asked.paths]
-    values = {name: getattr(asked, name) for name in ("range", "samples", "times", "stride", "fields")}
-    selection = selection_of({name: value for name, value in values.items() if value is not None})
-    collection = Collection(reader, paths, selection)
-    key = conversion_key(reader, collection.files, selection)
-    if asked.output and Path(asked.output).expanduser().exists():
-        raise DataError(
-            f"--output: got {asked.output}, which is there already, wanted a new file; delete it or name another"
-        )
-    target = Path(asked.output).expanduser() if asked.output else converted_path(reader, paths, key)
-    if asked.output is None and target.exists():
-        metadata, done = read_metadata(target), "found"
+    given = {name: getattr(asked, name) for name in _FORMS} | {"fields": asked.fields and asked.fields.split(",")}
+    selection = selection_of({name: _parsed(name, text) for name, text in given.items()})
+    files = [file for path in paths for file in reader.files(path)]
+    if asked.output:
+        target, done = Path(asked.output).expanduser(), "wrote"
+        convert_to(target, reader, paths, selection)
     else:
-        metadata, done = write(collection, target, key), "wrote"
+        known = converted_path(reader, paths, conversion_key(reader, files, selection))
+        done = "found" if known.exists() else "wrote"
+        target = find_or_convert(reader, paths, selection)
+    metadata = read_metadata(target)
     box, shape = metadata.box, "x".join(map(str, metadata.shape))
-    print(f"{reader.source}: {metadata.equation}, {metadata.samples} samples of {len(collection.files)} file(s)")
+    print(f"{reader.source}: {metadata.equation}, {metadata.samples} samples of {len(files)} file(s)")
     print(f"  {shape} points ({box.grid_type}), sides {_list(box.extent)} from {_list(box.origin)}")
     for name, value in metadata.parameters.items():
         print(f"  {name} = {value}")
@@ -62,11 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("source", metavar="SOURCE", help=f"one of {', '.join(SOURCES)}")
     parser.add_argument("paths", metavar="PATH", nargs="+", help="files of one layout, or folders of them")
     parser.add_argument("--output", help="file to write; by default one in the data folder, found by its content")
-    parser.add_argument("--range", type=_numbers, help="samples FIRST:END, such as 0:1000", metavar="FIRST:END")
-    parser.add_argument("--samples", type=int, help="at most so many of them", metavar="N")
-    parser.add_argument("--times", type=_times, help="time indices, such as 0:50:10 or 0,10,20")
-    parser.add_argument("--stride", type=_numbers, help="every so-manyth point: 2, or 2,4 per axis")
-    parser.add_argument("--fields", type=lambda text: text.split(","), help="the fields to keep: velocity_x,pressure")
+    parser.add_argument("--range", help="samples FIRST:END, such as 0:1000", metavar="FIRST:END")
+    parser.add_argument("--samples", help="at most so many of them", metavar="N")
+    parser.add_argument("--times", help="time indices, such as 0:50:10 or 0,10,20")
+    parser.add_argument("--stride", help="every so-manyth point: 2, or 2,4 per axis")
+    parser.add_argument("--fields", help="the fields to keep: velocity_x,pressure")
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE",
         help="of the format, such as extent=[1,1], grid_type=periodic, camera=3",
@@ -74,13 +79,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _numbers(text: str) -> Any:
-    parts = [int(part) for part in text.replace(":", ",").split(",")]
-    return parts[0] if len(parts) == 1 else parts
+def _joined(words: list[str]) -> list[str]:
+    """Words in which `--range -1:3` is one: a value that begins with a minus is none to argparse, or another option."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1].removeprefix("--") in _FORMS and re.match(r"-\d", word):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
-def _times(text: str) -> Any:
-    return text if ":" in text else [int(part) for part in text.split(",")]
+def _parsed(name: str, value: Any) -> Any:
+    """The value of an option that selects, from its text."""
+    if not isinstance(value, str) or (name == "times" and ":" in value):
+        return value
+    try:
+        parts = [int(part) for part in (value.replace(":", ",") if name == "range" else value).split(",")]
+    except ValueError as error:
+        raise DataError(f"--{name}: got {value!r}, wanted {_FORMS[name]}") from error
+    return parts[0] if name in ("samples", "stride") and len(parts) == 1 else parts
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -1,5 +1,6 @@
 """What a data set holds, in words and numbers: its header, its statistics, its spectra."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,12 +11,16 @@ import numpy as np
 from spectral.grid import Grid
 from spectral.transforms import dctn, rfftn
 
+from .errors import DataError
+from .guard import inside
 from .metadata import Metadata
 from .schema import open_file
 from .source import read_channels
 
 # Samples that spectra are means over, and times of a field that are looked at: spread evenly over what there is.
 SAMPLES, TIMES = 32, 6
+# Of the files that a set was converted from, so many are named.
+_MOST_FILES = 8
 
 
 class Spectrum(NamedTuple):
@@ -90,9 +95,14 @@ def describe_header(metadata: Metadata) -> Iterator[str]:
     """The header, a line each."""
     points = "x".join(map(str, metadata.shape))
     sides = " x ".join(f"{length:.6g}" for length in metadata.extent)
-    yield f"{metadata.path}: {metadata.equation}, {metadata.split}, {metadata.samples} samples of seed {metadata.seed}"
-    yield f"grid        {points} points ({metadata.grid_type}) on a box of {sides}"
-    yield f"made by     {_call(metadata.generator)}, version {metadata.generator_version}, in {metadata.compute_dtype}"
+    seed = f" of seed {metadata.seed}" if metadata.generator else ""
+    start = f" from ({', '.join(f'{value:.6g}' for value in metadata.origin)})" if any(metadata.origin) else ""
+    yield f"{metadata.path}: {metadata.equation}, {metadata.split}, {metadata.samples} samples{seed}"
+    yield f"grid        {points} points ({metadata.grid_type}) on a box of {sides}{start}"
+    if metadata.generator:
+        made, version = _call(metadata.generator), metadata.generator_version
+        yield f"made by     {made}, version {version}, in {metadata.compute_dtype}"
+    yield from _source(metadata)
     yield f"revision    {metadata.revision}, content {metadata.content_key}"
     yield f"parameters  {', '.join(f'{name} = {_number(value)}' for name, value in metadata.parameters.items())}"
     yield f"map         {_maps(metadata.inputs)} -> {_maps(metadata.targets)}"
@@ -121,6 +131,37 @@ def judge(tail: float) -> str:
     if tail < 1e-3:
         return "resolved"
     return "fairly resolved" if tail < 0.05 else "cut: what is stored is not smooth on its grid"
+
+
+def _source(metadata: Metadata) -> Iterator[str]:
+    """The files that a set was converted from, and what of them was kept."""
+    with open_file(metadata.path) as file:
+        group = inside(file, "source")
+        if group is None:
+            return
+        try:
+            made = json.loads(group.attrs["made"])
+            kept = {name: value for name, value in made["selection"].items() if value is not None}
+            about = f"{made['source']}, options {_plain(made['options'])}, selection {_plain(kept)}"
+            names, sizes, digests = (inside(group, name)[()] for name in ("names", "bytes", "sha256"))
+            files = [
+                f"{name.decode()}, {int(size):,} bytes, sha256 {digest.decode()}"
+                for name, size, digest in zip(names, sizes, digests, strict=True)
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{metadata.path}: got a record of another form in /source ({error!r}), wanted that of `data.convert`; "
+                "convert it again"
+            ) from error
+    yield f"source      {about}"
+    for line in files[:_MOST_FILES]:
+        yield f"            {line}"
+    if len(files) > _MOST_FILES:
+        yield f"            and {len(files) - _MOST_FILES} more"
+
+
+def _plain(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
 
 
 def _call(generator: Mapping[str, Any]) -> str:

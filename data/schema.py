@@ -123,10 +123,10 @@ def dataset(file: h5py.File | h5py.Group, name: str) -> h5py.Dataset:
     Raises:
         DataError: where there is none of that name, or one that `guard` refuses.
     """
-    found = inside(file, name)
+    found, where = inside(file, name), str(file.name).rstrip("/")
     if not isinstance(found, h5py.Dataset):
         raise DataError(
-            f"{file.file.filename}: got {'a group' if found is not None else 'nothing'} at {file.name}/{name}, wanted "
+            f"{file.file.filename}: got {'a group' if found is not None else 'nothing'} at {where}/{name}, wanted "
             f"a dataset; {_AGAIN}"
         )
     if found.file.mode == "r":  # what is being written has stored nothing yet

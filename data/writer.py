@@ -151,8 +151,15 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def prepare_folder(folder: Path, needed: int) -> None:
+def prepare_folder(
+    folder: Path, needed: int, fix: str = "point SPECTRAL_DATA or `data.root=` to another folder or a larger disk"
+) -> None:
     """Makes sure that a folder exists, takes files and has `needed` bytes free.
+
+    Args:
+        folder: made where it lacks.
+        needed: bytes.
+        fix: what to do otherwise.
 
     Raises:
         StorageError: names the folder, the bytes needed and the bytes free.
@@ -165,14 +172,14 @@ def prepare_folder(folder: Path, needed: int) -> None:
         raise StorageError(
             error.errno,
             f"{folder}: got a folder that cannot be written ({error.strerror}), wanted room for {needed:,} bytes; "
-            "point SPECTRAL_DATA or `data.root=` to a folder that can",
+            f"{fix}",
         ) from error
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
             errno.ENOSPC,
             f"{folder}: got {free:,} bytes free, wanted {needed:,} (the samples and the file made from them); free "
-            "some space, or point SPECTRAL_DATA or `data.root=` to a larger disk",
+            f"some space, or {fix}",
         )
 
 

@@ -6,6 +6,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from .base import Operator
+from .layers.afno_modes import mode_grids_of_tokens
 from .layers.afno_trunk import AFNOTrunk
 from .layers.arguments import points, whole
 from .layers.batches import flatten
@@ -70,7 +71,7 @@ class AFNONet(Operator):
         return v.reshape(*u.shape[: -self.ndim - 1], *v.shape[1:])
 
     def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to train on a grid that patches do not fill, or that is not the one given, or too coarse for n_modes.
+        """Refuse to train on a grid that patches do not fill, or that is too coarse for n_modes.
 
         Raises:
             ValueError: see `layers.patch_embedding.token_grid` and `layers.modes.check_modes`.
@@ -80,7 +81,4 @@ class AFNONet(Operator):
 
     def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
         """See `Operator.mode_grids`: modes are those of the tokens."""
-        truncation = getattr(self.trunk.blocks[0].mixer, "truncation", None)
-        if truncation is None or truncation.n_modes is None:
-            return []
-        return [("n_modes", truncation.n_modes, token_grid(shape, self.trunk.patch))]
+        return mode_grids_of_tokens(self.trunk.blocks[0].mixer, token_grid(shape, self.trunk.patch))

@@ -75,6 +75,8 @@ class DPOT(Operator):
         embed_dim, depth, between = whole("embed_dim", embed_dim), whole("depth", depth), out_layer_dim
         if in_channels % n_steps:
             raise refusal("n_steps", n_steps, f"a divisor of in_channels={in_channels}", "give every field all steps")
+        if embed_dim % 8:
+            raise refusal("embed_dim", embed_dim, "a multiple of 8, the groups of its norm", "such as 512")
         self.patch = as_patch(patch_size, ndim)
         tokens = token_grid(points("grid", grid, ndim), self.patch, "grid")
         self.coordinates = GridEmbedding(ndim)

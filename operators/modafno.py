@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from .base import Operator
 from .layers.afno_mixer import AFNOMixer
-from .layers.arguments import choice, known, number, points, random_streams, whole
+from .layers.afno_modes import mode_grids_of_tokens
+from .layers.arguments import choice, known, number, points, random_streams, refusal, whole
 from .layers.batches import flatten
 from .layers.linear import Linear
 from .layers.modulated_block import ModulatedBlock
@@ -82,6 +83,8 @@ class ModAFNO(Operator):
         pair = choice("scale_shift_mode", scale_shift_mode, ("complex", "real")) == "complex"
         self.embedding = PatchEmbedding(in_channels, embed_dim, self.patch, rngs=rngs)
         self.position = PositionEmbedding(tokens, embed_dim, rngs=rngs)
+        if not max_time:
+            raise refusal("max_time", max_time, "a time above 0", "such as 1.0")
         self.time = TimeEmbedding(mod_dim, number("max_time", max_time), rngs=rngs)
         self.of_time = Linear(mod_dim, embed_dim, rngs=rngs)
         of_block = {"mlp_ratio": mlp_ratio, "double_skip": double_skip, "pair": pair, "rngs": rngs}
@@ -106,7 +109,10 @@ class ModAFNO(Operator):
         """
         x = flatten(u, self.ndim, self.in_channels)
         shape = x.shape[1:-1] if output_shape is None else points("output_shape", output_shape, self.ndim)
-        times = jnp.broadcast_to(jnp.asarray(time, x.dtype).reshape(-1), (len(x),))
+        times = jnp.asarray(time, x.dtype).reshape(-1)
+        if len(times) not in (1, len(x)):
+            raise refusal("time", times.shape, f"one time, or one for each of {len(x)} samples", "pass [*b] of them")
+        times = jnp.broadcast_to(times, (len(x),))
         e = self.time(times)
         x = self.position(self.embedding(x))
         x = x + self.of_time(e).reshape(len(x), *[1] * self.ndim, -1)
@@ -116,9 +122,14 @@ class ModAFNO(Operator):
         return v.reshape(*u.shape[: -self.ndim - 1], *v.shape[1:])
 
     def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to train on a grid that patches do not fill.
+        """Refuse to train on a grid that patches do not fill, or that is too coarse for n_modes.
 
         Raises:
-            ValueError: see `layers.patch_embedding.token_grid`.
+            ValueError: see `layers.patch_embedding.token_grid` and `layers.modes.check_modes`.
         """
         token_grid(points("shape", shape, self.ndim), self.patch, "shape")
+        super().check_grid(shape)
+
+    def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """See `Operator.mode_grids`: modes are those of the tokens."""
+        return mode_grids_of_tokens(self.blocks[0].mixer, token_grid(shape, self.patch))

@@ -104,7 +104,9 @@ class Rollout(Operator):
         return self._run(lambda z: self.step.coefficients(z, shape), z, steps)
 
     def project(self, v: Float[Array, "*b_space c"]) -> Float[Array, "*b_space c"]:
-        """See `SpectralOperator.project`."""
+        """See `SpectralOperator.project`; of order 1 and 2 the frames given bring every stored mode along."""
+        if self.order and self.truncation is not None:
+            return self.truncation.inverse(self.truncation.forward(v), v.shape[-1 - self.ndim : -1])
         return self.step.project(v)
 
     def measure(self, x: Float[Array, "b *space ci"], y: Float[Array, "b *space co"]) -> Any:

@@ -19,11 +19,11 @@ class Energies(NamedTuple):
 
     Args:
         targets: of every stored mode of the targets, relative to all of their energy.
-        share: of the inputs' energy, the part in stored modes.
+        inputs: of every stored mode of the inputs, the same.
     """
 
     targets: Float[Array, "*k"]
-    share: Float[Array, ""]
+    inputs: Float[Array, "*k"]
 
 
 class SpectralOperator(Operator):
@@ -82,7 +82,7 @@ class SpectralOperator(Operator):
         zx, zy = self.truncation.forward(x), self.truncation.forward(y)
         per_point = self.truncation.scale(x.shape[1:-1]) ** 2 / x[0, ..., 0].size
         return Energies(
-            jnp.sum(zy**2, axes) / (jnp.sum(y**2) * per_point), jnp.sum(zx**2) / (jnp.sum(x**2) * per_point)
+            jnp.sum(zy**2, axes) / (jnp.sum(y**2) * per_point), jnp.sum(zx**2, axes) / (jnp.sum(x**2) * per_point)
         )
 
     def adapt(self, energies: Energies) -> None:

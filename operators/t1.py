@@ -136,7 +136,7 @@ class T1(SpectralOperator):
     def adapt(self, energies: Energies) -> None:
         """See `SpectralOperator.adapt`."""
         super().adapt(energies)
-        first_block_keeps_energy(self.init, self.blocks[0], energies)
+        first_block_keeps_energy(self.init, self.blocks[0], jnp.sum(energies.inputs * self.selection.mask()))
 
 
 def make_truncation(n_modes: int | Sequence[int], basis: Any, norm: Any, backend: Any) -> Truncation:
@@ -171,8 +171,8 @@ def block_init(
     return {"std": fan_in * (grown if layer == 0 or init == "variance_preserving" else 1.0), "gain": 1.0}
 
 
-def first_block_keeps_energy(init: str, block: MixerBlock, energies: Energies) -> None:
+def first_block_keeps_energy(init: str, block: MixerBlock, share: Float[Array, ""]) -> None:
     """With init="data_aware", W of a first block is raised by what the cut takes: 1 / sqrt(share of energy kept)."""
     if init == "data_aware":
         weight = block.modes.weight
-        weight[...] = weight[...] / jnp.sqrt(energies.share)
+        weight[...] = weight[...] / jnp.sqrt(share)

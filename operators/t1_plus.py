@@ -85,4 +85,4 @@ class T1Plus(SpectralOperator):
     def adapt(self, energies: Energies) -> None:
         """See `SpectralOperator.adapt`."""
         super().adapt(energies)
-        first_block_keeps_energy(self.init, self.block, energies)
+        first_block_keeps_energy(self.init, self.block, jnp.sum(energies.inputs * self.selection.mask()))

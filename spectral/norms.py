@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Num
+from jaxtyping import Array, Complex, Float, Int, Num
 
 from ._modes import check_axes
 from .derivatives import check_spectrum, symbol
@@ -113,6 +113,13 @@ def l2_norm(u: Num[Array, "..."], grid: Grid, *, axes: Sequence[int] | None = No
     return jnp.sqrt(grid.cell_measure * jnp.sum(u**2, axis=axes))
 
 
+def shells(grid: Grid) -> Int[np.ndarray, "..."]:
+    """The shell j of every stored mode, of `grid.spectrum_shape`: j - 1/2 <= |k| / k_0 < j + 1/2, `shell_spectrum`."""
+    fundamental = 2 * np.pi / max(grid.extent)
+    # The small shift keeps a |k| that is exactly on an edge, such as 2.5, from falling to either side by round-off.
+    return np.floor(np.sqrt(grid.wavenumber_squared) / fundamental + 0.5 + 1e-9).astype(int)
+
+
 def shell_spectrum(u_hat: Complex[Array, "..."], grid: Grid) -> Float[Array, "*b shells"]:
     """Mean square of a field by shells of wavenumber.
 
@@ -130,9 +137,7 @@ def shell_spectrum(u_hat: Complex[Array, "..."], grid: Grid) -> Float[Array, "*b
         [*batch, shells], shell j at index j.
     """
     check_spectrum(u_hat, grid)
-    fundamental = 2 * np.pi / max(grid.extent)
-    # The small shift keeps a |k| that is exactly on an edge, such as 2.5, from falling to either side by round-off.
-    shell = np.floor(np.sqrt(grid.wavenumber_squared) / fundamental + 0.5 + 1e-9).astype(int).ravel()
+    shell = shells(grid).ravel()
     power = symbol(np.broadcast_to(grid.rfft_weights, grid.spectrum_shape), u_hat)
     power = power * (u_hat.real**2 + u_hat.imag**2)
     power = power.reshape(*u_hat.shape[: u_hat.ndim - grid.ndim], -1)

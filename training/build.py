@@ -57,6 +57,11 @@ class TrainingSet:
         """Channels of inputs and of targets."""
         return len(self.metadata.channels(self.inputs)), len(self.metadata.channels(self.targets))
 
+    @property
+    def field_counts(self) -> tuple[int, int]:
+        """Fields of inputs and of targets."""
+        return len(self.inputs), len(self.targets)
+
 
 @dataclasses.dataclass(frozen=True)
 class Datasets:

@@ -10,6 +10,7 @@ from flax import nnx
 from data.normalizer import Normalizer
 from data.splits import SplitSpec
 from operators.base import Operator
+from operators.rollout import Rollout
 
 from . import build
 from .build_spectral import build_k_space
@@ -51,6 +52,7 @@ def check_components(run: Run) -> None:
     if build.is_online(run) and run.data.get("source") is not None:
         raise ValueError(f"data.loader: got {run.data['loader']} for files of others, wanted auto, resident or stream")
     _check_normalizers(run, splits)
+    _check_frames(run, operator)
     if run.refine:
         sets = [(m, size) for n, (m, s) in splits.items() if n not in ("train", "valid") for size in s.resolutions]
         check_refinement(run.refine, operator, sets, run.data, run.allow)
@@ -159,3 +161,21 @@ def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> No
                 f"data.{key}: got pixel for sets of shapes {sorted(shapes)}, wanted one shape: its statistics belong "
                 "to one grid; use channel, or store the test sets at the training resolution"
             )
+
+
+def _check_frames(run: Run, operator: Operator) -> None:
+    """A rollout that sees, makes or adds several frames of a field has them in one unit."""
+    if not isinstance(operator, Rollout):
+        return
+    frames = operator.in_channels // operator.fields, operator.out_channels // operator.fields
+    keys = "normalize_inputs", "normalize_targets"
+    modes = tuple(run.data.get(key) or None for key in keys)
+    # One frame to another one, not added to it, may have a unit each.
+    if (frames == (1, 1) and operator.order == 0) or (modes[0] == modes[1] and modes[0] in (None, "field")):
+        return
+    names = ["null" if mode is None else mode for mode in modes]
+    raise ValueError(
+        f"data.normalize_inputs, data.normalize_targets: got {names[0]}, {names[1]} for a rollout from {frames[0]} to "
+        f"{frames[1]} frames of order {operator.order}, wanted field or null for both: frames in other units do not "
+        "continue each other; set data.normalize_inputs=field data.normalize_targets=field"
+    )

@@ -147,6 +147,7 @@ class Run:
 
     Args:
         start_from: run directory whose parameters training begins with, for fine-tuning; null for those of the seed.
+            Its fields have to be normalised as those of this run.
     """
 
     name: str = "run"

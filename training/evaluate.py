@@ -89,6 +89,10 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
     folder = Path(settings.run).expanduser().resolve()
     # Before any data are made.
     run = read_settings(folder, settings.allow)
+    if settings.refine:
+        from .refinement import build_refinement
+
+        build_refinement(settings.refine, settings.allow)
     # A run made elsewhere: its data are found, or made, where data lie here.
     if run.data.get("root") and not Path(run.data["root"]).expanduser().exists():
         run.data["root"] = None
@@ -134,6 +138,16 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
         batch_size,
     )
     values = (weights.params, weights.statistics)
+    trained = None
+    if settings.refine:
+        from operators.base import Operator
+
+        from .refinement import check_samples
+
+        operator = weights.model_of(*values, evaluate=True)
+        assert isinstance(operator, Operator)
+        trained = Trained(operator, inputs, targets, weights.step)
+        check_samples(settings.refine, trained.operator, list(sets.values()), settings.allow)
     result: dict[str, Any] = {"step": weights.step}
     if settings.estimate:
         result |= _estimates(settings, run, evaluator, values, sets)
@@ -141,14 +155,9 @@ def _measure(settings: Evaluation, run: Run, folder: Path) -> tuple[dict[str, An
         measure = evaluator()
         for title, samples in sets.items():
             result |= {f"{title}/{metric}": value for metric, value in measure(values, samples).items()}
-    if settings.refine:
-        from operators.base import Operator
-
+    if trained is not None:
         from .refinement import refine_sets
 
-        operator = weights.model_of(*values, evaluate=True)
-        assert isinstance(operator, Operator)
-        trained = Trained(operator, inputs, targets, weights.step)
         result |= refine_sets(settings.refine, trained, sets, batch_size, settings.allow, folder if run.plots else None)
     return result, list(sets)
 

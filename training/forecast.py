@@ -16,12 +16,15 @@ class Forecast:
     """What to forecast.
 
     Args:
-        run: run directory of an operator from the states of some fields to later ones of the same fields.
+        run: run directory of an operator from a state of some fields to the states that follow it.
         split: the run's split with the true trajectories.
         steps: to look ahead; null for as many as there are.
         start: index of the first state.
         latitude_axis: the space axis whose coordinate is the latitude (radians), by which points are weighted; null
             on a plane.
+        from_pole: whether that coordinate counts from a pole (0 to pi), not from the equator; null where the numbers
+            tell, see `training.skill.latitude_weights`.
+        batch_size: samples per call; null for that of the run.
         which: latest or best checkpoint.
         allow: prefixes of `_target_` beyond this package's own.
     """
@@ -31,6 +34,8 @@ class Forecast:
     steps: int | None = None
     start: int = 0
     latitude_axis: int | None = None
+    from_pole: bool | None = None
+    batch_size: int | None = None
     which: str = "latest"
     allow: list[str] = field(default_factory=list)
 
@@ -41,6 +46,8 @@ class Forecast:
             raise ValueError(f"start: got {self.start}, wanted 0 or more")
         if self.latitude_axis not in (None, 0, 1):
             raise ValueError(f"latitude_axis: got {self.latitude_axis}, wanted 0, 1 or null")
+        if isinstance(self.batch_size, int) and self.batch_size < 1:
+            raise ValueError(f"batch_size: got {self.batch_size}, wanted a positive number, or null")
 
 
 ConfigStore.instance().store(name="forecast_schema", node=Forecast)
@@ -71,7 +78,8 @@ def forecast(settings: Forecast) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: where the folder holds no run or no checkpoint.
-        ValueError: for a map that is not one from states to later states on a plane, or more steps than there are.
+        ValueError: for a map that is not one from a state to the next ones on a plane, more steps than there are, or
+            coordinates that may be latitudes or count from a pole.
     """
     from . import directory, distributed
     from .trained import load_run, read_settings
@@ -83,13 +91,14 @@ def forecast(settings: Forecast) -> dict[str, Any]:
         result = {"step": trained.step, **_measure(settings, run, trained)}
     (folder / "evaluations").mkdir(exist_ok=True)
     asked = {"steps": settings.steps, "start": settings.start, "latitude_axis": settings.latitude_axis}
+    if settings.from_pole is not None:
+        asked["from_pole"] = settings.from_pole
     name = f"forecast_{settings.split}_step{result['step']}_{content_key(asked)}.json"
     directory.write_json(folder / "evaluations" / name, result | asked)
     return result
 
 
 def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
-    import jax
     import jax.numpy as jnp
     import numpy as np
 
@@ -97,7 +106,7 @@ def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
     from data.source import load
 
     from . import build
-    from .skill import anomaly_correlation, latitude_weights, rmse
+    from .skill import latitude_weights
 
     splits = build.build_splits(run)
     if settings.split not in splits:
@@ -120,11 +129,39 @@ def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
     weights = jnp.ones(metadata.shape)
     if settings.latitude_axis is not None:
         axis = settings.latitude_axis
-        rows = jnp.asarray(latitude_weights(metadata.box.coordinates[axis]), weights.dtype)
+        rows = jnp.asarray(latitude_weights(metadata.box.coordinates[axis], settings.from_pole), weights.dtype)
         weights = weights * rows.reshape([-1 if a == axis else 1 for a in range(2)])
 
+    size = settings.batch_size or run.trainer.eval_batch_size or run.data["batch_size"]
+    follow = _follower(trained, climate, weights)
+    parts = [follow(_filled(true[first : first + size], size)) for first in range(0, len(true), size)]
+    # [score, step, field], the repeated samples of the last batch left out.
+    means = np.concatenate(parts, axis=-1)[..., : len(true)].mean(-1, dtype=np.float64)
+    scores = ("acc", "rmse", "acc_persistence", "rmse_persistence")
+    found = {name: {score: means[j, :, i].tolist() for j, score in enumerate(scores)} for i, name in enumerate(names)}
+    times = metadata.fields[names[0]].times
+    lead = [times[settings.start + n] - times[settings.start] for n in range(1, steps + 1)]
+    return {"times": lead, "fields": found}
+
+
+def _filled(u, size: int):
+    """A batch of full size: a short one, whose last sample is repeated, would compile a second program."""
+    import numpy as np
+
+    return np.concatenate([u, np.repeat(u[-1:], size - len(u), axis=0)])
+
+
+def _follower(trained, climate, weights):
+    """True states [sample, *space, field, time] -> scores [score, step, field, sample] of forecast and persistence."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from .skill import anomaly_correlation, rmse
+
+    fields = climate.shape[-1]
     # The states after the first, where the operator makes several, are not looked at.
-    ahead_of_state = trained.targets.mean.shape[-1] // len(names)
+    ahead_of_state = trained.targets.mean.shape[-1] // fields
 
     @jax.jit
     def step(u):
@@ -132,23 +169,20 @@ def _measure(settings: Forecast, run: Run, trained) -> dict[str, Any]:
 
     @jax.jit
     def scores(u, v):
-        pairs = [(u[..., i], v[..., i], jnp.asarray(climate[..., i], u.dtype)) for i in range(len(names))]
+        pairs = [(u[..., i], v[..., i], jnp.asarray(climate[..., i], u.dtype)) for i in range(fields)]
         acc = [anomaly_correlation(guess, truth, mean, weights) for guess, truth, mean in pairs]
         errors = [rmse(guess, truth, weights) for guess, truth, _ in pairs]
-        return jnp.stack([jnp.stack(acc), jnp.stack(errors)]).mean(-1)
+        return jnp.stack([jnp.stack(acc), jnp.stack(errors)])
 
-    found = {name: {"acc": [], "rmse": [], "acc_persistence": [], "rmse_persistence": []} for name in names}
-    first = u = jnp.asarray(true[..., 0])
-    for n in range(1, steps + 1):
-        u, v = step(u), jnp.asarray(true[..., n])
-        for suffix, guess in (("", u), ("_persistence", first)):
-            acc, error = np.asarray(scores(guess, v), np.float64)
-            for i, name in enumerate(names):
-                found[name][f"acc{suffix}"].append(float(acc[i]))
-                found[name][f"rmse{suffix}"].append(float(error[i]))
-    times = metadata.fields[names[0]].times
-    lead = [times[settings.start + n] - times[settings.start] for n in range(1, steps + 1)]
-    return {"times": lead, "fields": found}
+    def follow(true):
+        rows = []
+        first = u = jnp.asarray(true[..., 0])
+        for n in range(1, true.shape[-1]):
+            u, v = step(u), jnp.asarray(true[..., n])
+            rows.append(np.concatenate([scores(u, v), scores(first, v)]))
+        return np.stack(rows, axis=1)
+
+    return follow
 
 
 def _states(run: Run, path: Path):
@@ -158,12 +192,16 @@ def _states(run: Run, path: Path):
     metadata = read_metadata(path)
     inputs, targets = run.data.get("inputs") or metadata.inputs, run.data.get("targets") or metadata.targets
     names = list(inputs)
-    single = all(len(times) == 1 for times in inputs.values())
-    follow = {name: len(times) for name, times in targets.items()}
-    if not single or list(targets) != names or len(set(follow.values())) != 1 or len(metadata.shape) != 2:
+    given, predicted = metadata.channels(inputs), metadata.channels(targets)
+    # An application is scored against the next state: its first target has to be that one.
+    now, follow = given[0][1], range(1, len(predicted) // len(names) + 1)
+    state = [(name, now) for name in names]
+    later = [(name, now + n) for name in names for n in follow]
+    if list(given) != state or list(predicted) != later or len(metadata.shape) != 2:
         raise ValueError(
             f"run: got a map from {dict(inputs)} to {dict(targets)} on {len(metadata.shape)} axes, wanted one from a "
-            "state of some fields in a plane to later states of the same fields"
+            "state of some fields in a plane to the states that follow it, such as {height: [0]} to {height: [1, 2]}; "
+            "train with such data.inputs and data.targets"
         )
     return metadata, names, min(len(metadata.fields[name].times) for name in names)
 

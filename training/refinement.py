@@ -1,6 +1,7 @@
 """Predictions of a trained operator refined by the equation behind its data, beside a serial solver's."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ from data.sets import Maker
 from data.source import Samples
 from operators import STFNO
 from operators.base import Operator
-from operators.refiner import LBFGS, Adam, Newton, Refined, Refiner, Shooting, Stopping
+from operators.layers.space_time_output import OutputOperator
+from operators.refiner import LBFGS, REASONS, Adam, Newton, Refined, Refiner, Shooting, Stopping
 from operators.refiner.estimator import Residual
 from operators.refiner.flow import Stepper, count_fields
 from pdes.generators import Generator
@@ -43,12 +45,13 @@ class Refinement:
         stopping: when to end before all steps are taken.
         output_layer: modes per axis of an enlarged output layer of an STFNO, whose parameters are then changed, one
             set per sample, as in the published method; None changes the outputs themselves, of any operator.
-        samples: the first so many of every test set; None for all.
+        samples: so many of every test set, at even stride over it: neighbours are often windows of one trajectory;
+            None for all.
         solver: stepper of the serial solutions beside the refinement.
         solver_steps: their steps per snapshot, ascending.
 
     Raises:
-        ValueError: for fewer samples than one, or steps that are not ascending.
+        ValueError: for fewer samples than one, Newton of an output layer, or steps that are not ascending.
     """
 
     residual: Callable[..., Residual]
@@ -62,9 +65,19 @@ class Refinement:
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:
             raise ValueError(f"samples: got {self.samples}, wanted at least 1, or null for all")
+        if self.output_layer is not None and isinstance(self.optimizer, Newton):
+            raise ValueError(
+                f"output_layer: got {list(self.output_layer)} with optimizer Newton, wanted Adam or LBFGS: Newton "
+                "changes the outputs themselves; output_layer=null does that"
+            )
         steps = self.solver_steps
         if not steps or steps[0] < 1 or list(steps) != sorted(set(steps)):
             raise ValueError(f"solver_steps: got {list(steps)}, wanted ascending numbers of steps such as [1, 2, 4]")
+
+    def rows(self, count: int) -> np.ndarray:
+        """Which of a set's samples are refined."""
+        taken = min(count, self.samples or count)
+        return np.arange(taken) * count // taken
 
     def refiner(self, trajectory: Trajectory) -> Refiner:
         """The refiner for the equation and the interval of a set."""
@@ -103,15 +116,31 @@ def check_refinement(
     """
     refinement = build_refinement(config, allow)
     with named("refine", config):
-        if refinement.output_layer is not None:
-            nnx.eval_shape(lambda operator: _output_layer(refinement, operator), operator)
         for maker, shape in sets:
             if not isinstance(maker, Generator):
                 raise ValueError("got files of others, wanted data of pde=..., whose equation is known; refine=null")
             ahead = trajectory_ahead(maker, shape, data.get("inputs"), data.get("targets"), what="refine")
-            channels = (operator.in_channels, operator.out_channels)
-            history, prediction = (jax.ShapeDtypeStruct((*shape, c), np.float32) for c in channels)
-            jax.eval_shape(refinement.refiner(ahead).estimate_one, prediction, history)
+            _check(refinement, operator, ahead, shape)
+
+
+def check_samples(config: Mapping[str, Any], operator: Operator, sets: Sequence[Samples], allow: Any) -> None:
+    """The same of sets that are there, before anything is computed.
+
+    Raises:
+        ValueError: as `check_refinement`.
+    """
+    refinement = build_refinement(config, allow)
+    with named("refine", config):
+        for samples in sets:
+            _check(refinement, operator, trajectory_of(samples, allow, what="refine"), samples.x.shape[1:-1])
+
+
+def _check(refinement: Refinement, operator: Operator, trajectory: Trajectory, shape: tuple[int, ...]) -> None:
+    if refinement.output_layer is not None:
+        nnx.eval_shape(lambda operator: _output_layer(refinement, operator), operator)
+    channels = (operator.in_channels, operator.out_channels)
+    history, prediction = (jax.ShapeDtypeStruct((*shape, c), np.float32) for c in channels)
+    jax.eval_shape(refinement.refiner(trajectory).estimate_one, prediction, history)
 
 
 class Outcome(NamedTuple):
@@ -119,7 +148,9 @@ class Outcome(NamedTuple):
 
     Args:
         scores: of "predicted", "refined" and every solver: metric -> mean over the samples. `estimate` is relative to
-            that of the last input held, `seconds` are per sample on one device without compilation.
+            that of the last input held, `seconds` are per sample on one device without compilation, of "refined" those
+            of the prediction it begins with included. "refined" has the share of samples that ended for each reason,
+            `ended_<reason>` (`operators.refiner.REASONS`).
         prediction, refined, truth: fields [n, *space, c].
         history: relative estimate at every step, [n, steps + 1], NaN after the end.
     """
@@ -139,7 +170,7 @@ class Outcome(NamedTuple):
         before, after = self.scores["predicted"], self.scores["refined"]
         text = (
             f"rel_l2 {before['rel_l2']:.3g} -> {after['rel_l2']:.3g}, estimate {before['estimate']:.3g} -> "
-            f"{after['estimate']:.3g}, {after['seconds']:.3g} s a sample; "
+            f"{after['estimate']:.3g}, {after['seconds']:.3g} s a sample with the prediction; "
         )
         solvers = {name: scores for name, scores in self.scores.items() if name not in ("predicted", "refined")}
         equal = [name for name, scores in solvers.items() if scores["rel_l2"] <= EQUAL * after["rel_l2"]]
@@ -187,14 +218,14 @@ def refine(
     Args:
         refinement: how.
         trained: frozen.
-        samples: trajectories; the first `refinement.samples` are taken.
+        samples: trajectories, of which `refinement.samples` are taken.
         batch_size: samples that are refined at once.
         allow: as for `build_refinement`.
 
     Raises:
         ValueError: as `training.trajectory.trajectory_of`.
     """
-    samples = samples.take(slice(0, refinement.samples))
+    samples = samples.take(refinement.rows(len(samples)))
     trajectory = trajectory_of(samples, allow, what="refine")
     refiner = refinement.refiner(trajectory)
     parts = _portions(samples.x, batch_size)
@@ -213,10 +244,10 @@ def refine(
     else:
         refined, seconds = _timed(*_of_layer(refinement, refiner, trained, (graph, state), parts), len(samples))
     assert isinstance(refined, Refined)
-    found["refined"] = (refined.trajectory, seconds)
+    found["refined"] = (refined.trajectory, found["predicted"][1] + seconds)
     name = getattr(refinement.solver, "func", refinement.solver).__name__
     for steps in refinement.solver_steps:
-        solve = _serial(refinement.solver, steps, refiner, samples.y.shape[1:])
+        solve = serial(refinement.solver, steps, refiner, samples.y.shape[1:])
         found[f"{name}_{steps}"] = _timed(solve, [(x,) for x in parts], len(samples))
 
     metrics = standard_metrics(samples.metadata.box.span)
@@ -227,10 +258,14 @@ def refine(
     }
     scores["predicted"]["estimate"] = float(np.mean(refined.before))
     scores["refined"] |= {"estimate": float(np.mean(refined.after)), "steps": float(np.mean(refined.steps))}
+    scores["refined"] |= {
+        f"ended_{reason.replace(' ', '_')}": float(np.mean(np.asarray(refined.reason) == index))
+        for index, reason in enumerate(REASONS)
+    }
     return Outcome(scores, prediction, np.asarray(refined.trajectory), samples.y, np.asarray(refined.history))
 
 
-def _serial(solver: Stepper, steps: int, refiner: Refiner, shape: tuple[int, ...]) -> Callable[[Array], Array]:
+def serial(solver: Stepper, steps: int, refiner: Refiner, shape: tuple[int, ...]) -> Callable[[Array], Array]:
     """Inputs -> outputs of a shape, by so many steps of a solver per snapshot from the last input."""
     equation, interval = refiner.residual.equation, refiner.residual.interval
     residual = Shooting(equation, interval, solver, steps)
@@ -263,14 +298,19 @@ def _of_layer(
     return refined, [(parameters, frozen(split[1], x), x) for x in parts]
 
 
-def _output_layer(refinement: Refinement, operator: Operator) -> Any:
+def _output_layer(refinement: Refinement, operator: Operator) -> OutputOperator:
+    """The output layer with more modes, its biases as amplitudes: one learning rate suits them and the weights."""
     assert refinement.output_layer is not None
-    if not isinstance(operator, STFNO):
+    if not isinstance(operator, STFNO) or operator.compat:
         raise ValueError(
-            f"output_layer: got modes for {type(operator).__name__}, wanted an STFNO, whose output layer is linear in "
-            "them; output_layer=null changes the outputs of any operator"
+            f"output_layer: got modes for {type(operator).__name__}, wanted an STFNO without compat, whose output "
+            "layer is linear in them; output_layer=null changes the outputs of any operator"
         )
-    return operator.output.enlarged(refinement.output_layer)
+    layer = operator.output.enlarged(refinement.output_layer)
+    amplitude = math.sqrt(2 * math.prod(layer.weight.modes))
+    layer.bias.set_value(layer.bias[...] * (layer.delta / amplitude))
+    layer.delta = amplitude
+    return layer
 
 
 def _portions(values: np.ndarray, size: int) -> list[np.ndarray]:

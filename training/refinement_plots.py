@@ -80,15 +80,16 @@ def _lines(figure: Any, place: Any, samples: Samples, fields: list[np.ndarray]) 
 
 
 def _errors(axes: Any, samples: Samples, outcome: Any) -> None:
-    """Relative L2 error at every output, of every sample."""
+    """Relative L2 error at every output, of every sample; windows begin at times of their own."""
     name = next(iter(samples.targets))
-    times = [samples.metadata.fields[name].times[i] for i in samples.targets[name]]
+    of_field = samples.metadata.fields[name].times
+    times = [of_field[i] - of_field[samples.inputs[name][-1]] for i in samples.targets[name]]
     for who, values, color in (("prediction", outcome.prediction, ORANGE), ("refined", outcome.refined, BLUE)):
         for sample, (u, v) in enumerate(zip(values, outcome.truth, strict=True)):
             # The first field, whose times are the first channels.
             curve = [_relative(u[..., i], v[..., i]) for i in range(len(times))]
             axes.semilogy(times, curve, "o-", ms=3, lw=1, color=color, label=who if sample == 0 else None)
-    axes.set(xlabel="time", ylabel="relative L2 error", title="every sample over time")
+    axes.set(xlabel="time after the last input", ylabel="relative L2 error", title="every sample")
     axes.grid(which="major")
     axes.legend()
 

@@ -46,6 +46,7 @@ from .step import (
     statistics_of,
 )
 from .trained import Trained, read_settings, restore_weights
+from .units import check_units
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -101,11 +102,12 @@ def _run(settings: Run, config: dict[str, Any]) -> dict[str, Any]:
             best_metric=settings.checkpoint.best_metric if sets.valid and settings.trainer.eval_every else None,
             config=config,
         ) as checkpointer:
-            begin_with = functools.partial(_fresh, settings, program.make_state, mesh)
+            units = functools.partial(check_units, normalizers=normalizers, fields=sets.train.field_counts)
+            begin_with = functools.partial(_fresh, settings, units, program.make_state, mesh)
             state, resumed_from = _restore_or_begin(checkpointer, begin_with, program.make_state, key, mesh, logger)
             named = ({"valid": sets.valid} if sets.valid else {}) | sets.test
             for name, value in _floors(program, state, named).items():
-                logger.message(f"{name} {value:.3g}: the modes left out, an error that no training removes")
+                logger.message(f"{name} {value:.3g}: the modes left out, which nothing learnt on the others mends")
             state = fit(
                 state,
                 program.train,
@@ -280,8 +282,8 @@ def _compile(update, loader, state, metrics: tuple[str, ...], settings: Run, mes
     return resident_train(program, loader.data), report
 
 
-def _fresh(settings: Run, make_state: Callable[[jax.Array], TrainState], mesh: Mesh, key: jax.Array) -> TrainState:
-    """The state before the first step, with the parameters of another run where the settings name one."""
+def _fresh(settings: Run, check: Callable[[Path], None], make_state, mesh: Mesh, key: jax.Array) -> TrainState:
+    """The state before the first step, with the parameters of another run where the settings name one in our units."""
     state = make_state(key)
     if settings.start_from is None:
         return state
@@ -293,6 +295,7 @@ def _fresh(settings: Run, make_state: Callable[[jax.Array], TrainState], mesh: M
             f"start_from: got {settings.start_from} with parameters {parameter_table(found.params)}, wanted those of "
             f"this run, {wanted}; take the operator of that run"
         )
+    check(folder)
     ema = None if state.ema is None else jax.tree.map(jnp.array, found.params)
     statistics = state.statistics if found.statistics is None else found.statistics
     return state._replace(params=found.params, ema=ema, statistics=statistics)

@@ -7,24 +7,33 @@ from jaxtyping import Array, Float
 Values = Array | np.ndarray
 
 
-def latitude_weights(latitudes: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+def latitude_weights(latitudes: Float[np.ndarray, "n"], from_pole: bool | None = None) -> Float[np.ndarray, "n"]:
     """n cos(lat_j) / sum_i cos(lat_i): weights of mean 1 for rows of equal spacing in latitude.
 
     Args:
-        latitudes: in radians, from -pi/2 to pi/2; where none is negative, they count from a pole, 0 to pi.
+        latitudes: in radians, from -pi/2 to pi/2, or 0 to pi where they count from a pole.
+        from_pole: whether they do; None where the numbers tell, by one below 0 (they do not) or above pi/2 (they do).
 
     Raises:
-        ValueError: for angles that are no latitudes.
+        ValueError: for angles that are no latitudes, or that may be of either kind.
 
     Source: the metrics of Pathak et al., FourCastNet, 2022.
     """
     angles = np.asarray(latitudes, np.float64)
-    if angles.min() >= 0:
+    low, high = float(angles.min()), float(angles.max())
+    if from_pole is None:
+        if low >= 0 and high <= np.pi / 2 + 1e-6:
+            raise ValueError(
+                f"latitudes: got {low:.4g} .. {high:.4g}, one side of the equator or a part of a count from the pole, "
+                "wanted to know which; set from_pole=false for the first, from_pole=true for the second"
+            )
+        from_pole = low >= 0
+    if from_pole:
         angles = np.pi / 2 - angles
     if np.abs(angles).max() > np.pi / 2 + 1e-6:
         raise ValueError(
-            f"latitudes: got {latitudes.min():.4g} .. {latitudes.max():.4g}, wanted radians within -pi/2 .. pi/2, or "
-            "0 .. pi from a pole; choose the axis that latitudes lie on"
+            f"latitudes: got {low:.4g} .. {high:.4g}, wanted radians within -pi/2 .. pi/2, or 0 .. pi from a pole; "
+            "choose the axis that latitudes lie on, and from_pole as they count"
         )
     area = np.cos(angles)
     return area / area.mean()

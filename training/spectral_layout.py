@@ -11,6 +11,7 @@ from flax import nnx
 
 from operators.layers.afno_mixer import AFNOMixer
 from operators.layers.axis_conv import AxisConv
+from operators.layers.mode_mixing import AxisMixing, ModeMixing
 from operators.layers.weights import DenseWeight, JointWeight, SeparableWeight, SpectralWeight, TTTensor, TTWeight
 from operators.layers.weights.joint import JointDense, JointTT
 
@@ -43,6 +44,10 @@ def spectral_layout(operator: nnx.Module) -> dict[str, Layout]:
         if isinstance(module, AFNOMixer):  # [2, block, ..], the same numbers for all modes
             names = (name for name in ("w1", "b1", "w2", "b2") if getattr(module, name) is not None)
             found |= {"/".join(map(str, (*path, name))): Layout(0, {}, ()) for name in names}
+        if isinstance(module, ModeMixing) and module.weight.shape[1] == 2:  # [mode, 2, i, o], the modes in one list
+            found["/".join(map(str, (*path, "weight")))] = Layout(1, {}, ())
+        if isinstance(module, AxisMixing) and module.weight.shape[0] == 2:  # [2, k, k', c]
+            found["/".join(map(str, (*path, "weight")))] = Layout(0, {}, ())
         if not isinstance(module, SpectralWeight | JointWeight | AxisConv):
             continue
         arrays = nnx.to_flat_state(nnx.state(module, nnx.Param))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import h5py
 import numpy as np
 
 from pdes.generators import FieldInfo
@@ -15,6 +16,9 @@ from pdes.generators import FieldInfo
 from ..guard import check_numbers, inside
 from .hdf5 import open_hdf5
 from .reader import Layout, Reader, Variable, check_shape, refuse
+
+# Bytes of a variable that is read at once.
+_WHOLE = 2**31
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +29,10 @@ class FnoMat(Reader):
     Darcy:          coeff, sol (n, x, y): permeability and pressure at the nodes of the unit square, both ends included.
     Navier-Stokes:  a (n, x, y), u (n, x, y, t), t: vorticity at 0 and at the times t, periodic on [0, 1)^2.
 
-    Files of version 7.3 are HDF5 with reversed axes and are read in pieces. Older ones (at most 2 GiB a variable) are
-    read whole, one variable at a time. Smoothed copies and derivatives (`a_smooth`, `Kcoeff`, ...) are left out.
+    Files of version 7.3 are HDF5 with reversed axes and are read in pieces; a variable whose chunks are compressed and
+    hold several samples each would be unpacked again for every piece, and is read whole where it has at most 2 GiB.
+    Those of version 5 (at most 2 GiB a variable) are always read whole. What is whole is kept until the file is closed.
+    Smoothed copies and derivatives (`a_smooth`, `Kcoeff`, ...) are left out.
 
     Source: Li et al., "Fourier neural operator for parametric PDEs", 2021, and its published files.
     """
@@ -122,13 +128,18 @@ def _matrices(path: Path) -> Iterator[dict[str, _Matrix]]:
     except (OSError, ValueError, MatReadError) as error:
         size = path.stat().st_size if path.is_file() else 0
         raise refuse(path, f"no MATLAB file ({size} bytes)", "one of version 5 or 7.3", "fetch it again") from error
+    if major == 0:
+        fix = "save it in MATLAB with -v7 or -v7.3"
+        raise refuse(path, "a file of version 4, or none of MATLAB", "one of version 5 or 7.3", fix)
     if major == 2:
         with open_hdf5(path) as file:
             # Groups, and MATLAB's own beside the variables, are none of ours.
             arrays = {name: data for name in map(str, file) if hasattr(data := inside(file, name), "shape")}
             for data in arrays.values():
                 check_numbers(data)
-            yield {name: _Matrix(data.shape[::-1], lambda data=data: data, True) for name, data in arrays.items()}
+            yield {
+                name: _Matrix(data.shape[::-1], functools.partial(_stored, data), True) for name, data in arrays.items()
+            }
         return
 
     def load(name: str) -> np.ndarray:
@@ -143,6 +154,12 @@ def _matrices(path: Path) -> Iterator[dict[str, _Matrix]]:
     except Exception as error:  # as above
         raise refuse(path, f"a damaged MATLAB file ({error})", "a whole file", "fetch it again") from error
     yield {name: _Matrix(tuple(shape), lambda name=name: load(name), False) for name, shape, _ in held}
+
+
+def _stored(data: h5py.Dataset) -> h5py.Dataset | np.ndarray:
+    """A dataset with reversed axes, or all of its numbers where pieces would cost as much each."""
+    several = data.compression is not None and data.chunks is not None and data.chunks[-1] > 1
+    return data[()] if several and data.nbytes <= _WHOLE else data
 
 
 def _check_whole(path: Path) -> None:

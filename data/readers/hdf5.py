@@ -8,15 +8,16 @@ import h5py
 import numpy as np
 
 from ..guard import check_numbers, inside
+from ..schema import SCHEMA
 from .reader import refuse
 
 
 @contextlib.contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
+def open_hdf5(path: Path, own: bool = False) -> Iterator[h5py.File]:
     """A file open for reading.
 
     Raises:
-        DataError: for one that is missing, empty, truncated or no HDF5 file.
+        DataError: for one that is missing, empty, truncated or no HDF5 file, and unless `own` for one of our schema.
     """
     try:
         file = h5py.File(path, "r")
@@ -25,6 +26,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         reason = "truncated" if "truncated" in str(error) else "no HDF5"
         raise refuse(path, f"{reason} file of {size} bytes", "an HDF5 file", "fetch it again") from error
     with file:
+        if not own and file.attrs.get("schema") == SCHEMA:
+            raise refuse(path, f"a set of the schema {SCHEMA!r}", "somebody else's file", "choose the source own")
         yield file
 
 

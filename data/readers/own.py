@@ -27,7 +27,7 @@ class Own(Reader):
         box = found.box
         if self.extent or self.grid_type:
             box = self.place(path, found.shape, coordinates=box.coordinates, grid_type=found.grid_type)
-        with open_hdf5(path) as file:
+        with open_hdf5(path, own=True) as file:
             fields = subgroup(file, "fields")
             axes = "nt" + "xyz"[: found.ndim]
             variables = {name: Variable(member(fields, name), axes, info) for name, info in found.fields.items()}

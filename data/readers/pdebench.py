@@ -44,6 +44,7 @@ class PDEBench(Reader):
 
     source: ClassVar[str] = "pdebench"
     suffixes: ClassVar[tuple[str, ...]] = (".hdf5", ".h5")
+    version: ClassVar[int] = 2  # 1 took Eta1.e-8 in a file's name for 1
 
     @contextlib.contextmanager
     def open(self, path: Path) -> Iterator[Layout]:
@@ -147,10 +148,10 @@ class PDEBench(Reader):
             coordinates=[numbers(grid, letter) for letter in space],
             grid_type="cell",
         )
-        times = tuple(numbers(grid, "t").tolist())
-        sizes = {"t": len(times), **dict(zip(space, box.shape, strict=True))}
-        stack = _Groups(path, file, groups, (*(sizes[letter] for letter in axes), len(names)))
-        info = FieldInfo(times, "1", "")
+        rows = {letter: numbers(grid, letter) for letter in ("t", *space)}
+        sizes = {"t": len(rows["t"]), **dict(zip(space, box.shape, strict=True))}
+        stack = _Groups(path, file, groups, (*(sizes[letter] for letter in axes), len(names)), rows)
+        info = FieldInfo(tuple(rows["t"].tolist()), "1", "")
         variables = {name: Variable(stack, f"n{axes}c", info, {"c": i}) for i, name in enumerate(names)}
         return Layout(equation, len(groups), box, variables, *first_to_last(*names), scalars(file))
 
@@ -158,8 +159,10 @@ class PDEBench(Reader):
 class _Groups:
     """The samples of a file with one group for each, as one array."""
 
-    def __init__(self, path: Path, file: h5py.File, groups: list[str], shape: tuple[int, ...]):
-        self._path, self._file, self._groups = path, file, groups
+    def __init__(
+        self, path: Path, file: h5py.File, groups: list[str], shape: tuple[int, ...], rows: dict[str, np.ndarray]
+    ):
+        self._path, self._file, self._groups, self._rows = path, file, groups, rows
         self.shape = (len(groups), *shape)
         check_shape(path, f"{groups[0]}/data", member(file, f"{groups[0]}/data"), shape)
 
@@ -168,8 +171,19 @@ class _Groups:
         for name in self._groups[key[0]]:
             data = member(self._file, f"{name}/data")
             check_shape(self._path, f"{name}/data", data, self.shape[1:])
+            self._check_rows(name)
             parts.append(data[key[1:]])
         return np.stack(parts)
+
+    def _check_rows(self, name: str) -> None:
+        """Refuses a group with other times or points than the first."""
+        for letter, row in self._rows.items():
+            found = numbers(self._file, f"{name}/grid/{letter}")
+            if found.shape != row.shape:
+                raise refuse(
+                    self._path, f"{len(found)} {letter} in {name}/grid", f"{len(row)}", "split the file by them"
+                )
+            equal_rows(self._path, np.stack([row, found]), f"{letter} of {self._groups[0]} and {name}")
 
 
 def _coordinates(file: h5py.File, ndim: int) -> list[np.ndarray]:
@@ -185,6 +199,6 @@ def _times(path: Path, file: h5py.File, snapshots: int) -> tuple[float, ...]:
 
 def _named(file: h5py.File, path: Path) -> dict[str, float]:
     """The parameters in the attributes, and those that the published file names state."""
-    pairs = re.findall(r"_?(beta|Nu|Rho|Eta|Zeta|M)(\d+(?:\.\d+)?(?:e-?\d+)?)(?=_|\.h|\.\D)", path.name)
+    pairs = re.findall(r"(?:^|_)(beta|Nu|Rho|Eta|Zeta|M)(\d+\.?\d*(?:e[+-]?\d+)?)(?=_|\.h|$)", path.name)
     stated = {name.lower(): float(value) for name, value in pairs}
     return stated | {name.lower(): value for name, value in scalars(file).items()}

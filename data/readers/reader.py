@@ -73,6 +73,9 @@ class Variable:
 
         Returns:
             an array with one axis per letter, of length 1 where the field is constant along it.
+
+        Raises:
+            OverflowError: for a number that float32 does not hold.
         """
         # A place is a slice of length one: a whole number beside a list would move the axes of a NumPy array.
         chosen = {**index, **{letter: slice(place, place + 1) for letter, place in self.places.items()}}
@@ -87,7 +90,13 @@ class Variable:
         rest = [letter for letter in self.axes if letter not in letters]
         values = values.transpose([self.axes.index(letter) for letter in (*own, *rest)])
         values = values.reshape([values.shape[own.index(letter)] if letter in own else 1 for letter in letters])
-        return np.ascontiguousarray(values, np.float32)
+        with np.errstate(over="ignore"):
+            found = np.ascontiguousarray(values, np.float32)
+        if values.dtype.itemsize > found.itemsize:
+            lost = np.isinf(found) & np.isfinite(values)
+            if lost.any():
+                raise OverflowError(f"{values[lost][0]:g}")
+        return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Which modes of a half spectrum an AFNO mixes."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
@@ -88,3 +88,11 @@ class Truncation:
 def _columns(count: int) -> int:
     """The mode count of which the half axis stores so many."""
     return max(2 * count - 2, 1)
+
+
+def mode_grids_of_tokens(mixer: Any, tokens: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+    """What `Operator.mode_grids` says of a mixer on a grid of tokens: nothing without a count of modes."""
+    truncation = getattr(mixer, "truncation", None)
+    if truncation is None or truncation.n_modes is None:
+        return []
+    return [("n_modes", truncation.n_modes, tokens)]

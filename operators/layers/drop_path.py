@@ -34,7 +34,8 @@ class DropPath(nnx.Module):
     def __init__(self, rate: float, depth: int, *, rngs: nnx.Rngs) -> None:
         if not 0 <= number("drop_path", rate) < 1:
             raise refusal("drop_path", rate, "a probability from 0 to less than 1", "such as 0.1")
-        self.rates = tuple(np.linspace(0, rate, depth).tolist())
+        # Of one block, the last is the first.
+        self.rates = tuple(np.linspace(0, rate, depth).tolist()) if depth > 1 else (rate,) * depth
         # Flax sets this by name: `network.train()` and `network.eval()`.
         self.deterministic = False
         self.key = nnx.BatchStat(jax.random.key_data(rngs.params()))

@@ -150,7 +150,7 @@ def make_selection(kind: Any, box: tuple[int, ...], kept: Any, origin: tuple[int
             raise refusal("kept_modes", kept, 'None with selection="low_pass"', "lower n_modes, or choose top_energy")
         return LowPass(box)
     if kept is None or whole("kept_modes", kept) > total:
-        fix = "lower it, or raise n_modes"
+        fix = f"such as {total // 4}" if kept is None else "lower it, or raise n_modes"
         raise refusal("kept_modes", kept, f"a number of modes up to the {total} stored ones {box}", fix)
     return (TopEnergy if kind == "top_energy" else Learnt)(box, int(kept), origin)
 

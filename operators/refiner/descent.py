@@ -80,10 +80,10 @@ def descend(
     transformation = optax.with_extra_args_support(optimizer.transformation())
     value_and_grad = jax.value_and_grad(loss)
 
-    def record(unknowns: Any, state: tuple) -> tuple[Any, tuple]:
-        """Measures the unknowns as they are after `taken` steps."""
-        _, best, history, taken = state
-        value, gradient = value_and_grad(unknowns)
+    def record(measured: Any, state: tuple) -> tuple[Any, tuple]:
+        """Notes the loss of the unknowns as they are after `taken` steps."""
+        unknowns, best, history, taken = state
+        value, gradient = measured
         estimate = jnp.sqrt(total(value))
         better = estimate < jnp.min(jnp.where(jnp.isnan(history), jnp.inf, history))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), unknowns, best)
@@ -93,11 +93,15 @@ def descend(
         (unknowns, *rest), inner, (value, gradient), _ = carry
         updates, inner = transformation.update(gradient, inner, unknowns, value=value, grad=gradient, value_fn=loss)
         best, history, taken = rest
-        measured, state = record(optax.apply_updates(unknowns, updates), (unknowns, best, history, taken + 1))
+        unknowns = optax.apply_updates(unknowns, updates)
+        # A line search has measured where it ends.
+        found = [optax.tree.get(inner, name) for name in ("value", "grad")]
+        measured = value_and_grad(unknowns) if found[0] is None else tuple(found)
+        measured, state = record(measured, (unknowns, best, history, taken + 1))
         return state, inner, measured, stopping.reason(state[2], state[3], optimizer.steps)
 
     history = jnp.full(optimizer.steps + 1, jnp.nan, jax.tree.leaves(start)[0].dtype)
-    measured, state = record(start, (start, start, history, jnp.zeros((), int)))
+    measured, state = record(value_and_grad(start), (start, start, history, jnp.zeros((), int)))
     reason = stopping.reason(state[2], state[3], optimizer.steps)
     carry = (state, transformation.init(start), measured, reason)
     (_, best, history, taken), _, _, reason = jax.lax.while_loop(lambda c: c[3] < 0, step, carry)

@@ -70,11 +70,14 @@ class Estimator:
     trajectory v, in an energy estimate and with C a constant of the domain:
 
     - velocity, s = -1:   sup |e|^2 + nu int |grad e|^2  <=  (|e(0)|^2 + (2/nu) eta^2) exp((C/nu) int |grad v|^2);
-    - vorticity, s = -2:  the same number, for R_w = curl R_u and so |R_u|_-1 = |R_w|_-2: it bounds the velocity
-      error in L^inf(L^2) and L^2(H^1);
+    - vorticity, s = -2:  for R_w = curl R_u, |R_u|_-1 = |R_w|_-2 at alpha = 0: the same number, which bounds the
+      velocity error in L^inf(L^2) and L^2(H^1);
     - vorticity, s = -1:  the vorticity error in L^inf(L^2) and L^2(H^1), one derivative more;
     - s = 0:              no energy estimate with viscosity stands behind it; through the propagator of the equation it
       bounds sup |e| <= sqrt(T) eta exp(growth).
+
+    The bounds hold with alpha = 0. With the default alpha |R|_s of a negative s is smaller, by 2^(s/2) at most, reached
+    at the lowest wavenumber: 1/sqrt(2) for s = -1, 1/2 for s = -2; and |R_w|_-2 is |R_u|_-1 up to 1/sqrt(2).
 
     e(0) is the error of the last snapshot of the history: zero where that is data. The exponential cannot be removed:
     it is how fast the flow itself drives neighbours apart. What eta is worth on a given problem, calibration says:

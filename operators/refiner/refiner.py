@@ -55,7 +55,8 @@ class Refiner:
     No truth is needed. Every sample of a batch is refined by itself. Fields are channels last: channels are snapshots,
     [b, *space, t], of several fields one after the other ([b, *space, field * t], all times of the first, then of the
     second), which is the order of the data sets' channels. Where their grid is not that of the equation, only the modes
-    that both have are changed. Zero steps return the prediction, bit for bit.
+    that both have are changed; a mean that its states do not have, as that of a vorticity, becomes the one of the last
+    input. Zero steps return the prediction, bit for bit.
 
     Args:
         residual: `Differences` (cheap, as exact as its differences) or `Shooting` (as exact as the solver in it).
@@ -160,7 +161,18 @@ class Refiner:
 
             course = self._descend(loss, jnp.zeros((*start.shape, 2), start.real.dtype))
             correction = sources.correction(course.best, size)
-        return self._refined(prediction + self.fields(correction, prediction.shape), course)
+        mean = jnp.where(course.steps > 0, self._conserved(prediction, start, history, past), 0)
+        return self._refined(prediction + self.fields(correction, prediction.shape) + mean, course)
+
+    def _conserved(self, prediction: Array, start: Array, history: Array, past: Array) -> Float[Array, "..."]:
+        """What the mean of every output lacks where states have none: that of the last input."""
+        space, names = tuple(range(self.residual.equation.grid.ndim)), count_fields(self.residual.equation)
+        lost, known = (
+            jnp.mean(values - self.fields(states, values.shape), space, keepdims=True)
+            for values, states in ((prediction, start), (history, past))
+        )
+        last = known.reshape(*known.shape[:-1], names, -1)[..., -1:]
+        return (last - lost.reshape(*lost.shape[:-1], names, -1)).reshape(lost.shape)
 
     def estimate_one(self, trajectory: Float[Array, "..."], history: Float[Array, "..."]) -> Float[Array, ""]:
         """`estimate` of one sample, not compiled."""

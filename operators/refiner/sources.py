@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from spectral.derivatives import symbol
-from spectral.norms import shell_spectrum
+from spectral.norms import shell_spectrum, shells
 
 from .flow import Flow, made_real
 
@@ -38,14 +38,13 @@ class Sources:
         """Root mean square of a residual over outputs and the modes of each shell, times Dt: [*k] or [field, *k]."""
         grid = self.equation.grid
         power = shell_spectrum(residual, grid)
-        count = np.asarray(
-            np.bincount(self._shells.ravel(), np.broadcast_to(grid.rfft_weights, self._shells.shape).ravel())
-        )
+        shell = shells(grid)
+        count = np.bincount(shell.ravel(), np.broadcast_to(grid.rfft_weights, shell.shape).ravel())
         mean = jnp.mean(power, axis=0)
         if self.axis is not None:
             mean = jax.lax.pmean(mean, self.axis)
         sizes = self.interval * jnp.sqrt(mean / symbol(np.maximum(count, 1.0), mean))
-        return sizes[..., self._shells]
+        return sizes[..., shell]
 
     def correction(self, p: Float[Array, "t *k 2"], scale: Float[Array, "..."]) -> Complex[Array, "t *k"]:
         """c of the pairs p: the spectra of real fields."""
@@ -73,10 +72,3 @@ class Sources:
         for device in range(len(every) - 1):
             carry = jnp.where(device < index, across * carry + every[device], carry)
         return carry
-
-    @property
-    def _shells(self) -> np.ndarray:
-        """Shell of every mode, as in `spectral.norms.shell_spectrum`."""
-        grid = self.equation.grid
-        lowest = 2 * np.pi / max(grid.extent)
-        return np.floor(np.sqrt(grid.wavenumber_squared) / lowest + 0.5 + 1e-9).astype(int)

@@ -139,7 +139,7 @@ class GlobalVorticity(Generator):
         steps = max(1, math.ceil(self.steps_per_day * duration - 1e-6))
         start = equation.harmonics.from_latitudes(u[0])
         end = rollout(etdrk4(equation, duration / steps), start, 1, steps, remat=False)[0]
-        return equation.harmonics.to_latitudes(end, (u.shape[1], u.shape[2]))[None]
+        return equation.harmonics.to_latitudes(end, self.shape)[None]
 
     def start(self, key: jax.Array) -> Complex[Array, "m l"]:
         """Coefficients of random vortices of the speed wanted."""

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from spectral.grid import Grid
 
 from ..gp.axis import Axis, longest_scale
-from ..gp.poisson import PoissonFactors
+from ..gp.poisson import PoissonFactors, certified_stride
 from ..random_fields import Covariance
 from .base import FieldInfo, Generator, grid_text
 from .checks import check_not_negative, check_positive, check_shape, check_whole
@@ -71,6 +71,8 @@ class GPPoisson(Generator):
                 f"modes: got {self.modes} on {self.shape} points, wanted at most {min(self.shape) // 2}, half the "
                 "points of a side; take more points"
             )
+        for n in self.shape:
+            certified_stride(n)
         longest = min(longest_scale(Axis(0.0, 1.0, n), "matern52") for n in self.shape)
         if self.length_scale > longest:
             raise ValueError(

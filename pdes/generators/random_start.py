@@ -80,6 +80,9 @@ class RandomStart(Trajectory):
         known = [name for name in equations.__all__ if name != "Equation"]
         if self.equation not in known:
             raise ValueError(f"equation: got {self.equation!r}, wanted one of {', '.join(known)}")
+        for name, value in dict(self.coefficients).items():
+            if not all(map(is_number, value if isinstance(value, (tuple, list)) else [value])):
+                raise ValueError(f"coefficients.{name}: got {value!r}, wanted a number, or a list of one per axis")
         count = len(self.solved.fields)
         for name, bounds in (("low", self.low), ("high", self.high)):
             several = isinstance(bounds, tuple)

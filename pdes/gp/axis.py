@@ -130,7 +130,11 @@ def longest_scale(axis: Axis, envelope: str) -> float:
 
     Errors of collocation fall with l until rounding takes over. The smallest eigenvalue of a Matern covariance falls
     as (h / l)^(2 nu + 1), which is 1e-16 at l = 400 h for nu = 5/2. Of Gaussians 50 h, as measured.
+
+    Raises:
+        ValueError: for an unknown envelope.
     """
+    highest_order(envelope)
     spacings = 50.0 if envelope == "gaussian" else np.finfo(float).eps ** (-1 / (DEGREES[envelope] + 1))
     return float(spacings) * axis.length / (axis.n - 1)
 

@@ -61,7 +61,7 @@ class PoissonFactors:
         second = tuple(np.asarray(model.derivatives[2]) for model in models)
         solver = SeparableSolver.of([matrix[1:-1, 1:-1] for matrix in second])
         middle, middle_second = zip(*(_at_middle(model) for model in models), strict=True)
-        stride = tuple(_stride(axis.n) for axis in axes)
+        stride = tuple(certified_stride(axis.n) for axis in axes)
         whitener, spread = _posterior(axes, stride, envelope)
         second, middle, middle_second = (tuple(map(jnp.asarray, part)) for part in (second, middle, middle_second))
         return cls(solver, second, middle, middle_second, jnp.asarray(whitener), jnp.asarray(spread), stride)
@@ -107,8 +107,12 @@ def _kernel(axis: Axis, envelope: str, scale: float) -> SpectralMixture:
     return SpectralMixture.of([1.0], 1 / (scale * axis.length), [0.0], envelope)
 
 
-def _stride(n: int) -> int:
-    """The smallest divisor of the number of cells that leaves few enough points."""
+def certified_stride(n: int) -> int:
+    """The smallest divisor of the number of cells that leaves few enough points for a certificate.
+
+    Raises:
+        ValueError: where it leaves too few, as for a prime number of cells.
+    """
     stride = next(k for k in range(1, n) if (n - 1) % k == 0 and (n - 1) // k < _CERTIFIED)
     if (n - 1) // stride + 1 < _LEAST:
         raise ValueError(f"points: got {n} per axis, of which no {_LEAST} to {_CERTIFIED} are equally spaced; take 65")

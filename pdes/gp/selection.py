@@ -47,6 +47,8 @@ def select_by_agreement(problem: Collocation, candidates: Candidates) -> tuple[D
 def select_by_likelihood(problem: Collocation, candidates: Candidates) -> GramSolution:
     """The conditioned process under which the data are likeliest, of those with the smallest nugget that any took.
 
+    A larger nugget is noise that the data do not have: it stands for another model, whose likelihood is not compared.
+
     Args:
         problem: the data.
         candidates: choices of kernels, one per axis.
@@ -54,12 +56,13 @@ def select_by_likelihood(problem: Collocation, candidates: Candidates) -> GramSo
     Raises:
         ValueError: for no candidate that can be solved with.
     """
-    solutions = []
+    solutions, refused = [], None
     for mixtures in candidates:
         try:
             solutions.append(solve_gram(problem, mixtures))
-        except ValueError:
-            continue
+        except ValueError as error:
+            refused = error
     if not solutions:
-        raise ValueError(f"candidates: got {len(candidates)}, none of which can be solved with; take rougher kernels")
-    return max(solutions, key=lambda solution: solution.log_likelihood)
+        raise ValueError(f"candidates: got {len(candidates)}, none of which can be solved with; {refused}") from refused
+    least = min(solution.nugget for solution in solutions)
+    return max((s for s in solutions if s.nugget == least), key=lambda solution: solution.log_likelihood)

@@ -11,8 +11,6 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Inexact
 
-from .kronecker import apply_along
-
 # Beyond this condition of the eigenvectors their solutions lose what a step of refinement brings back.
 _CONDITION = 1e7
 
@@ -80,11 +78,9 @@ class SeparableSolver:
     `jax.vmap` or leading axes of `solve_many`, and the shift c is free.
 
     Args:
-        matrices: A_j.
-        modes: their eigenvectors.
+        modes: eigenvectors of the A_j.
     """
 
-    matrices: tuple[Float[Array, "_ _"], ...]
     modes: tuple[Modes, ...]
 
     @classmethod
@@ -101,7 +97,7 @@ class SeparableSolver:
         condition = max(np.linalg.norm(p, 1) * np.linalg.norm(q, 1) for p, q, _ in found)
         if not condition <= _CONDITION:
             raise ValueError(f"matrices: got eigenvectors of condition {condition:.1e}, wanted at most {_CONDITION:g}")
-        return cls(tuple(map(jnp.asarray, matrices)), tuple(Modes.of(*parts) for parts in found))
+        return cls(tuple(Modes.of(*parts) for parts in found))
 
     @property
     def real(self) -> bool:
@@ -125,10 +121,6 @@ class SeparableSolver:
         for axis, modes in enumerate(self.modes, 1):
             right = _along(modes.vectors, right, axis)
         return right
-
-    def apply(self, u: Float[Array, "..."], shift: float | Array = 0.0) -> Float[Array, "..."]:
-        """The left side."""
-        return sum((apply_along(a, u, axis) for axis, a in enumerate(self.matrices)), shift * u)
 
     def _sums(self, shift: float | Array) -> jax.Array:
         ndim = len(self.modes)

@@ -1,5 +1,6 @@
 """`python -m data.convert`: what it prints, and how quickly it answers."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from foreign_files import apebench, numbers, pdearena
 
+from data import conversion
 from data.convert import main
 from data.schema import read_metadata
 from data.source import load
@@ -63,7 +65,22 @@ def test_without_a_name_the_file_is_found_by_its_content(tmp_path, capsys, monke
         (["apebench", "none.npy"], "none.npy: got nothing there, wanted a file"),
         (["apebench", "u.npy"], "does not say how large its box is"),
         (["apebench", "u.npy", "--option", "extent"], "error: --option: got 'extent', wanted NAME=VALUE"),
-        (["apebench", "u.npy", "--option", "extent=[1]", "--times", "3:"], "got times"),
+        (["apebench", "u.npy", "--option", "extent=[1]", "--times", "3:"], "got times 3::"),
+        (
+            ["apebench", "u.npy", "--option", "extent=[1]", "--times", "1:0"],
+            "got times 1:0: in the selection, wanted some",
+        ),
+        (
+            ["apebench", "u.npy", "--times", "a,b"],
+            "error: --times: got 'a,b', wanted indices such as 0:50:10 or 0,10,20",
+        ),
+        (["apebench", "u.npy", "--stride", "x"], "error: --stride: got 'x', wanted whole numbers, such as 2, or 2,4"),
+        (["apebench", "u.npy", "--samples", "x"], "error: --samples: got 'x', wanted a whole number"),
+        (["apebench", "u.npy", "--range", "-1:3"], "error: range: got (-1, 3), wanted two rising whole numbers"),
+        (
+            ["apebench", "u.npy", "--option", "extent=[1]", "--output", "/proc/no/u.h5"],
+            "in another folder with --output",
+        ),
     ],
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, command, message):
@@ -74,3 +91,20 @@ def test_errors_are_one_line(tmp_path, monkeypatch, command, message):
         main(command)
     assert message in str(stopped.value) and "\n" not in str(stopped.value)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_file_that_is_named_is_never_written_over(tmp_path, monkeypatch, capsys):
+    """Also where it has come while another process held the folder."""
+    made, target = apebench(tmp_path), tmp_path / "new" / "set.h5"
+    command = ["apebench", str(made.paths[0]), "--option", "extent=[1,1,1]", "--output", str(target)]
+
+    @contextlib.contextmanager
+    def waited(folder):
+        assert folder == target.parent
+        target.write_bytes(b"of another process")
+        yield
+
+    monkeypatch.setattr(conversion, "exclusive", waited)
+    with pytest.raises(SystemExit, match="which is there already, wanted a new file"):
+        main(command)
+    assert target.read_bytes() == b"of another process"

@@ -1,13 +1,18 @@
 """What `data.inspect` prints of a file whose numbers are known."""
 
+import hashlib
 import sys
 
 import matplotlib.image
 import numpy as np
 import pytest
+from foreign_files import pdearena
 
 from data import inspect
-from data.inspection import spectrum, spread
+from data.collection import Selection
+from data.conversion import find_or_convert
+from data.inspection import describe_header, spectrum, spread
+from data.readers.registry import build_reader
 from data.schema import read_metadata
 
 
@@ -51,6 +56,20 @@ def test_cosines_on_cells(files):
 
 def test_spread():
     assert spread(10, 4) == [0, 3, 6, 9] and spread(2, 6) == [0, 1] and spread(5, 1) == [0]
+
+
+def test_a_converted_set_says_what_it_was_made_from(tmp_path):
+    (path,) = pdearena(tmp_path).paths
+    options = {"extent": [1, 2]}
+    made = find_or_convert(build_reader("pdearena", options), [path], Selection(samples=2), tmp_path / "data")
+    metadata = read_metadata(made)
+    said = "\n".join(describe_header(metadata))
+    assert "seed" not in said and "made by" not in said and "2 samples\n" in said
+    assert "source      pdearena, options extent=[1, 2], selection samples=2, stride=1" in said
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"{path.name}, {path.stat().st_size:,} bytes, sha256 {digest}" in said
+    moved = changed(metadata, origin=(-0.5, 0.0))
+    assert "on a box of 1 x 2 from (-0.5, 0)" in "\n".join(describe_header(moved))
 
 
 def test_door(files, monkeypatch, capsys, tmp_path):

@@ -86,7 +86,7 @@ def replace(name, make):
         ({"list": lambda f: f.attrs.__setitem__("generator", "[1]")}, "attribute generator = .*wanted a JSON object"),
         ({"number": lambda f: f.attrs.__setitem__("parameters", 3)}, "attribute parameters = .*wanted JSON text"),
         ({"group": lambda f: f.__delitem__("stats")}, "no group /stats"),
-        ({"coordinate": lambda f: f.__delitem__("grid/y")}, "nothing at //grid/y|grid/y"),
+        ({"coordinate": lambda f: f.__delitem__("grid/y")}, r"got nothing at /grid/y, wanted a dataset"),
         ({"renamed": lambda f: f.move("fields/temperature", "fields/heat")}, "statistics of|field 'temperature'"),
         ({"shape": replace("fields/temperature", lambda u: u[:, :, :-1])}, r"\(22, 2, 11, 10\), wanted"),
         ({"samples": replace("fields/temperature", lambda u: u[:-1])}, r"\(21, 2, 12, 10\), wanted"),

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import config
 from operator_testing import apply, build, sample
 
-from operators import AFNONet, ModAFNO
+from operators import DPOT, AFNONet, ModAFNO
 from operators.afno_classifier import AFNOClassifier
 from operators.layers.afno_mixer import AFNOMixer
 from operators.layers.drop_path import DropPath
@@ -161,6 +161,20 @@ def test_modulation():
     assert jax.eval_shape(lambda plain, u: plain(u), plain, u).shape == (2, 8, 12, 3)
 
 
+def test_what_a_modulated_network_refuses():
+    def made(**options) -> ModAFNO:
+        return ModAFNO(1, 1, grid=(8, 8), embed_dim=8, depth=1, mod_dim=8, rngs=nnx.Rngs(0), **options)
+
+    with pytest.raises(ValueError, match="max_time: got 0, wanted a time above 0"):
+        made(max_time=0)
+    with pytest.raises(ValueError, match=r"n_modes: got \(8, 8\)"):
+        made(truncation="two_sided", n_modes=(8, 8)).check_grid((8, 8))
+    with pytest.raises(ValueError, match=r"time: got \(3,\), wanted one time, or one for each of 2 samples"):
+        made()(sample(2, 8, 8, 1), time=jnp.zeros(3))
+    with pytest.raises(ValueError, match="embed_dim: got 12, wanted a multiple of 8"):
+        DPOT(1, 1, n_steps=1, grid=(8, 8), embed_dim=12, depth=1, rngs=nnx.Rngs(0))
+
+
 def test_a_complex_scale_is_a_complex_product():
     layer = build(lambda: AFNOMixer(4, num_blocks=2, rngs=nnx.Rngs(0)))
     z, scale, shift = sample(2, 3, 5, 2, 2), sample(3, 2, 4, seed=1), sample(3, 2, 4, seed=2)
@@ -222,6 +236,7 @@ def test_dropped_paths_keep_the_mean():
         assert factors.mean() == pytest.approx(1, abs=0.05)  # three standard deviations of 4000 draws
     drop.eval()
     assert drop(4) is None
+    assert DropPath(0.5, 1, rngs=nnx.Rngs(0)).rates == (0.5,)
     with pytest.raises(ValueError, match=r"drop_path: got 1.0, wanted a probability"):
         DropPath(1.0, 3, rngs=nnx.Rngs(0))
 

@@ -36,6 +36,18 @@ def test_on_coefficients_as_on_fields(order, basis):
     assert np.linalg.norm(got - expected) < 1e-5 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("order", [0, 1])
+def test_the_floor_is_below_what_a_step_reaches(order):
+    """A step that adds nothing: what it was given comes out whole, in the order that adds it."""
+    step = functools.partial(T1, (6, 6), hidden_channels=2, n_layers=1, selection="top_energy", kept_modes=4)
+    operator = build(lambda: Rollout(1, 1, step=step, order=order, rngs=nnx.Rngs(0)), scale=0.0)
+    truncation = Truncation((6, 6), "cosine")
+    u = truncation.inverse(truncation.forward(sample(2, 9, 12, 1)), (9, 12))
+    error, floor = (np.linalg.norm(v - u) for v in (roll(operator, u, 1), operator.project(u)))
+    assert floor <= error + 1e-5 * np.linalg.norm(u)
+    assert (floor < 1e-5 * np.linalg.norm(u)) == (order > 0)
+
+
 def test_of_an_operator_without_coefficients():
     step = functools.partial(FNO, (4, 4), hidden_channels=4, n_layers=1)
     operator = build(lambda: Rollout(2, 3, step=step, order=1, rngs=nnx.Rngs(0)))

@@ -99,6 +99,16 @@ def test_data_aware_init_gives_back_what_the_cut_loses(basis):
     np.testing.assert_allclose(operator.blocks[0].modes.weight[...], before, rtol=1e-4)
 
 
+def test_data_aware_init_counts_the_modes_in_use():
+    white = jnp.asarray(np.random.default_rng(0).normal(size=(64, 8, 8, 1)), jnp.float32)
+    options = {"selection": "top_energy", "kept_modes": 16, "init": "data_aware"}
+    operator = T1((8, 8), 1, 1, 4, n_layers=1, **options, rngs=nnx.Rngs(0))
+    before = operator.blocks[0].modes.weight[...]
+    operator.adapt(operator.measure(white, white))
+    # White noise: a quarter of the modes has a quarter of the energy, a little more as the largest were chosen.
+    assert 3 < float(jnp.mean(operator.blocks[0].modes.weight[...] / before)) ** 2 < 4
+
+
 def test_weights_of_complex_coefficients_have_the_variance_of_the_rule():
     operator = T1((12, 12), 1, 1, 16, n_layers=1, basis="fourier", rngs=nnx.Rngs(0))
     weight = operator.blocks[0].modes.weight[...]

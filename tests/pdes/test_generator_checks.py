@@ -59,6 +59,11 @@ def unchecked():
         (RandomStart, {"equation": "AllenCahn", "dt": -1}, "dt: got .*-1"),
         (RandomStart, {"equation": "KuramotoSivashinsky", "low": "a"}, "low: got 'a', wanted a number"),
         (RandomStart, {"equation": "AllenCahn", "length": "a"}, "extent: got .'a',."),
+        (
+            RandomStart,
+            {"equation": "KortewegDeVries", "coefficients": {"dispersion": "abc"}},
+            "coefficients.dispersion: got 'abc', wanted a number",
+        ),
         (HeatFlow, {"num_modes": 0.5}, "num_modes: got 0.5, wanted whole"),
         (HeatFlow, {"num_modes": 0}, "num_modes: got 0, wanted whole"),
         (HeatFlow, {"time": -1.0}, "time: got .*-1.0"),

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pdes.gp import equations
+from pdes.gp import equations, selection
 from pdes.gp.__main__ import main
 from pdes.gp.axis import Axis
 from pdes.gp.collocation import CAUCHY, DIRICHLET, NEUMANN, PERIODIC, Collocation, Condition
@@ -179,6 +179,24 @@ def test_selection_sees_no_truth_and_finds_a_good_scale():
         select_by_agreement(told, ladder[:1])
 
 
+def test_likelihoods_are_compared_at_the_smallest_nugget(monkeypatch):
+    """With a larger one a process has noise of its own: it is left out however likely it makes the data."""
+    told = dataclasses.replace(PROBLEMS["P1"], box=((0.0, 1.0),), shape=(60,)).collocate()
+    real = solve_gram(told, mixtures_from_data(told, scale=1.0))
+    cases = iter([(1e-10, 900.0), (1e-13, 100.0), (1e-13, 200.0), (1e-12, 800.0)])
+
+    def made(*_):
+        nugget, likelihood = next(cases)
+        return dataclasses.replace(real, nugget=nugget, log_likelihood=likelihood)
+
+    monkeypatch.setattr(selection, "solve_gram", made)
+    assert select_by_likelihood(told, [real.mixtures] * 4).log_likelihood == 200.0
+    large = PROBLEMS["P7"].collocate()
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="got 1, none of which can be solved with; problem: got 4"):
+        select_by_likelihood(large, [mixtures_from_data(large)])
+
+
 def test_what_is_refused():
     told = PROBLEMS["P5"].collocate()
     with pytest.raises(ValueError, match="matern32, whose samples"):
@@ -200,7 +218,27 @@ def test_the_door(capsys, tmp_path):
     main(["--problem", "P5", "--output", str(tmp_path)])
     printed = capsys.readouterr().out
     assert "100.00" in printed and (tmp_path / "P5_direct.png").stat().st_size > 10_000
-    with pytest.raises(SystemExit, match="got 'Q1', wanted one of P1"):
-        main(["--problem", "Q1"])
+    main(["--problem", "P5", "--method", "map", "--steps", "2", "--output", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "included" in printed and "2 steps" in printed and (tmp_path / "P5_map.png").exists()
+    for options, message in (
+        (["--problem", "Q1"], "got 'Q1', wanted one of P1"),
+        (["--all", "--envelope", "matern92"], "envelope: got 'matern92'"),
+        (["--all", "--scale", "0"], "scale: got 0.0"),
+        (["--all", "--scale", "nan"], "scale: got nan"),
+        (["--problem", "P1", "--method", "map", "--steps", "0"], "steps: got 0"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            main(options)
+    for options, message in (
+        (["--method", "gram"], "--method: got gram, wanted it beside --problem or --all"),
+        (["--problem", "P1", "--all"], "not allowed with"),
+        (["--problem", "P1", "--steps", "3"], "wanted it beside --method map"),
+        (["--problem", "P1", "--method", "map", "--scale", "1"], "--scale: got 1.0"),
+        (["--all", "--output", "here"], "--output: got here, wanted it beside --problem"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(options)
+        assert message in capsys.readouterr().err
     code = "import sys, pdes.gp.__main__; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0, "the door imports JAX before it is asked"

@@ -7,22 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.gp_problems import sine_series
 from pdes.generators import GPPoisson
 from pdes.generators.gp_poisson import blend_of_sides
 from pdes.gp.axis import Axis
 from pdes.gp.poisson import PoissonFactors
 
 pytestmark = pytest.mark.usefixtures("x64")
-
-
-def sine_series(n, samples=6, modes=12):
-    """Random solutions that vanish on the sides, amplitudes falling as 1 / (i^2 + j^2), and their sources."""
-    i, x = np.arange(1, modes + 1), np.linspace(0, 1, n)
-    squared = np.add.outer(i**2, i**2)
-    coefficients = np.random.default_rng(0).normal(size=(samples, modes, modes)) / squared
-    sines = np.sin(np.pi * np.outer(x, i))
-    fields = [sines @ (c * coefficients) @ sines.T for c in (np.ones_like(squared), np.pi**2 * squared)]
-    return map(jnp.asarray, fields)
 
 
 def relative(found, truth):
@@ -104,6 +95,7 @@ def test_what_the_generator_refuses_and_leaves_out():
         ({"length_scale": 500.0}, "length_scale: got 500.0 with"),
         ({"boundary": -1.0}, "boundary: got -1.0"),
         ({"shape": (65,)}, "shape: got"),
+        ({"shape": (60, 60)}, "points: got 60 per axis"),
     ):
         with pytest.raises(ValueError, match=message):
             GPPoisson(**arguments)

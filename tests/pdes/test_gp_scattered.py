@@ -53,8 +53,7 @@ def test_covariances_are_derivatives_of_the_kernel(envelope):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("d", [1, 2, 3])
-@pytest.mark.parametrize("envelope", ORDERS)
+@pytest.mark.parametrize(("envelope", "d"), [("matern52", 2), ("matern72", 3), ("matern92", 1)])
 def test_covariances_are_those_of_automatic_differentiation(envelope, d):
     kernel, two = Matern(0.4, envelope), random_functionals(2, d)
     left, right = (Functionals(*(jnp.asarray(p[i : i + 1]) for p in two)) for i in range(2))
@@ -128,11 +127,13 @@ def test_the_factor_comes_to_the_dense_process_with_the_reach():
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("equation", EQUATIONS)
 def test_domains_and_equations(domain, equation):
-    errors = []
+    errors, iterations = [], []
     for n in (500, 2000):
         _, found, truth = solved(domain, EQUATIONS[equation], n, 3.0)
         errors.append(relative(found.values, truth))
-        assert max(found.iterations) <= 150
+        iterations.append(max(found.iterations))
+    # Four times the points: 1.0 to 1.4 times the iterations.
+    assert iterations[1] <= 1.6 * iterations[0] and iterations[0] <= 100, iterations
     # Order 2 or more in the distance of points.
     assert errors[1] <= 2e-2 and errors[1] < 0.5 * errors[0], errors
 
@@ -161,6 +162,30 @@ def test_points_of_domains(domain):
     assert not DOMAINS[domain].inside(boundary * (1 + 1e-6) - 1e-7).all()
     gaps = np.linalg.norm(inside[:, None] - np.concatenate([inside, boundary]), axis=-1)
     assert np.sort(gaps, 1)[:, 1].min() > 0.2 * np.median(np.sort(gaps, 1)[:, 1])
+
+
+def test_points_on_each_other_and_flat_ones_are_refused():
+    inside, boundary = DOMAINS["disc"].points(40)
+
+    def told(inside, boundary):
+        return Scattered(poisson(2), inside, boundary, np.ones(len(inside)), np.zeros(len(boundary)))
+
+    line, holes = np.stack([np.arange(5.0), 2 * np.arange(5.0)], 1), inside.copy()
+    holes[7, 1] = np.nan
+    for points, message in (
+        (
+            (np.concatenate([inside, boundary[3:4] + 1e-13]), boundary),
+            f"interior row {len(inside)} and boundary row 3,",
+        ),
+        ((np.concatenate([inside, inside[2:3]]), boundary), f"interior row 2 and interior row {len(inside)},"),
+        ((inside, np.concatenate([boundary, boundary[:1], boundary[:1]])), "boundary row 0 and boundary row"),
+        ((line[:3], line[3:]), "got 5 on one line, wanted 3 or more"),
+        ((inside[:1], boundary[:1]), "got 2 on one line, wanted 3 or more"),
+        ((holes, boundary), r"interior: got \[.* nan\] with 1.0 in row 7, wanted finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            told(*points)
+    assert told(inside.astype(np.float32), boundary).interior.dtype == np.float64
 
 
 def test_what_is_refused():

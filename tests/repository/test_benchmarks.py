@@ -1,5 +1,6 @@
 """Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
 
+import dataclasses
 import math
 import os
 import sys
@@ -9,14 +10,15 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from benchmarks import refiner, token_mixers
+from benchmarks import gp_scattered, high_dimension, refiner, token_mixers
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
 from benchmarks.transform_once_accuracy import least
-from operators import FNO
+from operators import FNO, STFNO
 from operators.layers.afno_mixer import AFNOMixer
 from training.sharding import make_mesh
+from training.trajectory import Trajectory
 
 
 def test_rows_of_the_table_compress_as_they_say():
@@ -35,6 +37,20 @@ def test_a_compiled_step_of_any_operator():
 
     memory = compiled_step(make, (8,), 2, make_mesh(1)).memory_analysis()
     assert memory is not None and memory.argument_size_in_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "options", "message"),
+    [
+        (high_dimension, ["--dims", "10", "--directions", "20"], "--directions: got 20 of 10 dimensions"),
+        (gp_scattered, ["--equation", "darcy", "--reaches", "2"], "--equation: got darcy beside --reaches"),
+    ],
+    ids=["high_dimension", "gp_scattered"],
+)
+def test_doors_refuse_what_they_would_ignore_or_fail_on(benchmark, options, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.main(options)
+    assert message in capsys.readouterr().err
 
 
 def test_token_mixers_have_about_as_many_parameters():
@@ -74,21 +90,49 @@ def test_the_solver_of_equal_error():
         assert found is not None and found.candidate.evals == evals
     assert refiner.equal(row("refined", "base", 1e-5, 600), solvers) is None
     assert refiner.line(row("refined", "base", 5e-3, 400), solvers).split()[-1] == "0.1"
+    searched = row("refined", "base", 5e-3, 400)
+    searched = searched._replace(candidate=searched.candidate._replace(at_least=True))
+    assert refiner.line(searched, solvers).split()[-1] == "≤0.1" and " ≥400 " in refiner.line(searched, solvers)
     assert refiner.flow(64, 1e-3).grid.shape == (96, 96)
+
+
+def test_networks_of_other_flows_or_times_are_no_candidates():
+    equation = refiner.flow(16, 1e-3)
+    net = nnx.eval_shape(lambda: STFNO((4, 4, 3), 10, 10, 8, rngs=nnx.Rngs(0)))
+    right = Trajectory(equation, refiner.INTERVAL, 20)
+    refiner.check_run("run", net, right, equation, 10)
+    forced = dataclasses.replace(equation, forcing=jnp.ones(equation.grid.shape))
+    thick = refiner.flow(16, 5e-3)
+    for outputs, trajectory, message in (
+        (20, right, "--outputs: got 20 for the STFNO in run, wanted the 10 it was trained on; set --outputs 10"),
+        (
+            10,
+            right._replace(equation=forced),
+            "--runs: got a run of NavierStokes on .*wanted NavierStokes w",
+        ),
+        (
+            10,
+            right._replace(equation=thick),
+            "--viscosity: got 0.001 for the run run, wanted its 0.005",
+        ),
+        (10, right._replace(interval=0.1), "--runs: got snapshots 0.1 apart in run, wanted 0.055"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            refiner.check_run("run", net, trajectory, equation, outputs)
 
 
 @pytest.mark.slow
 def test_the_plane_of_the_refiner(monkeypatch, capsys, tmp_path):
     """Every candidate on small windows: solvers become more exact, Newton ends at that of its residual."""
     picture = tmp_path / "plane.png"
-    numbers = {"size": 16, "viscosity": 0.05, "outputs": 8, "samples": 1, "steps": 20, "windows": 4}
+    numbers = {"size": 16, "viscosity": 0.05, "outputs": 8, "samples": 1, "steps": 20}
     arguments = [f"--{name}={number}" for name, number in numbers.items()]
     monkeypatch.setattr(sys, "argv", ["refiner", *arguments, "--dtype=float64", f"--plot={picture}"])
     monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # what it adds is for a process of its own
     refiner.main()
     text = capsys.readouterr().out
     print(text)
-    errors = {line[:44].strip(): float(line[44:].split()[0]) for line in text.splitlines()[2:14]}
+    errors = {line[:44].strip(): float(line[44:].split()[0]) for line in text.splitlines()[2:15]}
     assert errors["etdrk4, 8 a snapshot"] < errors["etdrk4, 1 a snapshot"] / 100
     assert errors["base + shooting in two, Newton"] < 2 * errors["cn_rk4, 2 a snapshot"]
     assert "residual {'collective-permute': 1}" in text and picture.stat().st_size > 20_000

@@ -10,9 +10,11 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from data.source import load
+from operators.refiner import Differences
 from training.config import register
 from training.estimate import calibration, estimate_of, interval
 from training.evaluate import Evaluation, evaluate
+from training.refinement import Refinement
 from training.run import run
 
 
@@ -137,3 +139,30 @@ def test_a_run_that_refines_its_predictions(chaos):
     # Newton ends at the solution of its solver, even from here, but for the highest mode, which de-aliasing drops.
     assert found["test_refined/rel_l2"] < 1e-3 and found["test_refined/estimate"] < 1e-5
     assert len(list((chaos / "evaluations").glob("test_step*.json"))) == 2
+    assert sum(v for name, v in found.items() if name.startswith("test_refined/ended_")) == pytest.approx(1)
+    assert found["test_refined/seconds"] > found["test_predicted/seconds"]
+
+
+def test_a_refinement_that_cannot_be_is_refused_before_anything_is_measured(chaos, monkeypatch):
+    def measured(*_, **__):
+        raise AssertionError("measured before the refinement was looked at")
+
+    monkeypatch.setattr("training.evaluator.Evaluator.__init__", measured)
+    register()
+    for overrides, message in (
+        (["refine=output_layer"], "output_layer: got modes for FNO"),
+        (["refine=newton", "+refine.output_layer=[31,9]"], "with optimizer Newton, wanted Adam or LBFGS"),
+    ):
+        with initialize_config_module("configs", version_base="1.3"):
+            cfg = compose("evaluate", overrides=[f"run={chaos}", *overrides])
+        settings = OmegaConf.to_object(cfg)
+        assert isinstance(settings, Evaluation)
+        settings.devices = 1
+        with pytest.raises(ValueError, match=message):
+            evaluate(settings)
+
+
+def test_the_samples_that_are_refined_are_spread_over_the_set():
+    rows = Refinement(Differences, samples=4).rows
+    assert rows(32).tolist() == [0, 8, 16, 24] and rows(10).tolist() == [0, 2, 5, 7]
+    assert rows(3).tolist() == Refinement(Differences).rows(3).tolist() == [0, 1, 2]

@@ -1,6 +1,7 @@
 """FourCastNet's recipe on a tiny globe: single steps, fine-tuning on two, forecasts with their scores."""
 
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,9 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from data.source import load
-from training.config import Run, register
-from training.forecast import Forecast, forecast, table
+from training.check import check_components
+from training.config import Run, parse, register
+from training.forecast import Forecast, _states, forecast, table
 from training.run import _fresh, run
 from training.sharding import make_mesh
 from training.skill import anomaly_correlation, latitude_weights, rmse
@@ -18,7 +20,7 @@ from training.step import TrainState
 from training.trained import load_run, read_settings, restore_weights
 
 
-def start(place, name: str, *more: str) -> None:
+def composed(place, name: str, *more: str):
     overrides = [
         "operator=afno_forecast", "operator.step.embed_dim=8", "operator.step.depth=1",
         "operator.step.num_blocks=2", "operator.step.patch_size=2", "+operator.step.final_norm=true",
@@ -33,7 +35,11 @@ def start(place, name: str, *more: str) -> None:
     ]  # fmt: skip
     register()
     with initialize_config_module("configs", version_base="1.3"):
-        run(compose("train", overrides=[*overrides, *more]))
+        return compose("train", overrides=[*overrides, *more])
+
+
+def start(place, name: str, *more: str) -> None:
+    run(composed(place, name, *more))
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +99,41 @@ def test_parameters_to_begin_with(trained):
     of_run = restore_weights(read_settings(trained / "one", ()), trained / "one", "latest", make_mesh(1)).params
     zeros = jax.tree.map(jnp.zeros_like, of_run)
     state = TrainState(jnp.int32(0), zeros, "moments", zeros)
-    found = _fresh(settings, lambda key: state, make_mesh(1), jax.random.key(0))
+    found = _fresh(settings, lambda folder: None, lambda key: state, make_mesh(1), jax.random.key(0))
     for params in (found.params, found.ema):
         jax.tree.map(np.testing.assert_array_equal, params, of_run)
     assert found.opt_state == "moments"
     other = TrainState(jnp.int32(0), {"weight": jnp.zeros(3)}, None, None)
     with pytest.raises(ValueError, match=r"start_from: got .* take the operator of that run"):
-        _fresh(settings, lambda key: other, make_mesh(1), jax.random.key(0))
+        _fresh(settings, lambda folder: None, lambda key: other, make_mesh(1), jax.random.key(0))
+
+
+def test_parameters_of_other_units_are_refused(trained, tmp_path):
+    # The same fields and network, in numbers as they are stored.
+    with pytest.raises(ValueError, match=r"start_from: got inputs of .* wanted those that one was .* train without"):
+        start(tmp_path, "two", "data.targets={vorticity: [1]}", *units("null", "null"), f"start_from={trained / 'one'}")
+
+
+def test_batches_of_any_size_have_the_same_scores(trained):
+    once, twice = (forecast(Forecast(run=str(trained / "one"), batch_size=size))["fields"] for size in (3, 2))
+    for score, values in once["vorticity"].items():
+        # Of float32 programs of other shapes.
+        assert twice["vorticity"][score] == pytest.approx(values, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("targets", [[2], [1, 3], [0, 1], [2, 1], [-1]])
+def test_only_the_next_states_are_forecast(trained, targets):
+    path = next((trained / "datasets").rglob("*.h5"))
+    settings = Run(data={"inputs": {"vorticity": [0]}, "targets": {"vorticity": targets}})
+    with pytest.raises(ValueError, match=r"run: got a map from .* wanted one from a state .* train with"):
+        _states(settings, path)
+
+
+def test_states_that_follow(trained):
+    path = next((trained / "datasets").rglob("*.h5"))
+    for inputs, targets in (([0], [1]), ([1], [2, 3]), ([-2], [-1])):
+        settings = Run(data={"inputs": {"vorticity": inputs}, "targets": {"vorticity": targets}})
+        assert _states(settings, path)[1:] == (["vorticity"], 4)
 
 
 def test_what_cannot_be_forecast(trained):
@@ -107,6 +141,35 @@ def test_what_cannot_be_forecast(trained):
         forecast(Forecast(run=str(trained / "one"), steps=9))
     with pytest.raises(ValueError, match="split: got 'other'"):
         forecast(Forecast(run=str(trained / "one"), split="other"))
-    for settings in ({"steps": 0}, {"start": -1}, {"latitude_axis": 2}):
+    wrong: list[dict[str, Any]] = [{"steps": 0}, {"start": -1}, {"latitude_axis": 2}, {"batch_size": 0}]
+    for settings in wrong:
         with pytest.raises(ValueError, match=f"{next(iter(settings))}: got"):
             Forecast(run="x", **settings)
+
+
+def units(inputs: str, targets: str) -> list[str]:
+    return [f"data.normalize_inputs={inputs}", f"data.normalize_targets={targets}"]
+
+
+@pytest.mark.parametrize("modes", [("channel", "channel"), ("pixel", "pixel"), ("field", "null"), ("null", "field")])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        ["data.targets={vorticity: [1, 2]}"],
+        ["data.inputs={vorticity: [0, 1]}", "data.targets={vorticity: [2]}", "operator.fields=1"],
+        ["data.targets={vorticity: [1]}", "operator.order=1"],
+    ],
+)
+def test_frames_in_other_units_do_not_continue_each_other(tmp_path, frames, modes):
+    settings, _ = parse(composed(tmp_path, "x", *frames, *units(*modes)))
+    with pytest.raises(ValueError, match=f"got {modes[0]}, {modes[1]} for a rollout .* wanted field or null for both"):
+        check_components(settings)
+
+
+def test_frames_in_one_unit(tmp_path):
+    for frames, modes in (
+        ("{vorticity: [1]}", ("channel", "channel")),  # a single step
+        ("{vorticity: [1, 2]}", ("field", "field")),
+        ("{vorticity: [1, 2]}", ("null", "null")),
+    ):
+        check_components(parse(composed(tmp_path, "x", f"data.targets={frames}", *units(*modes)))[0])

@@ -11,7 +11,7 @@ from flax import nnx
 from hydra import compose, initialize_config_module
 from numpy_weights import build as with_numbers
 
-from operators import FFNO, FNO
+from operators import FFNO, FNO, T1
 from operators.layers.weights import SpectralWeight
 from training import build
 from training.check import check_components
@@ -72,11 +72,13 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("options", [*KINDS, "FFNO"], ids=str)
+@pytest.mark.parametrize("options", [*KINDS, "FFNO", "T1"], ids=str)
 def test_every_parameter_of_an_operator(options):
     """Three steps from gradients that change; float32 against float64: a few 1e-7 of numbers of order 1."""
     if options == "FFNO":
         operator = with_numbers(lambda: FFNO((4, 6), 1, 1, 4, n_layers=1, rngs=nnx.Rngs(0)))
+    elif options == "T1":
+        operator = with_numbers(lambda: T1((4, 4), 1, 1, 4, n_layers=1, basis="fourier", rngs=nnx.Rngs(0)))
     else:
         operator = with_numbers(lambda: FNO((4, 6), 1, 1, 4, n_layers=1, rank=0.5, **options, rngs=nnx.Rngs(0)))
     layouts, (_, params) = spectral_layout(operator), split_operator(operator)
@@ -95,7 +97,11 @@ def test_every_parameter_of_an_operator(options):
     for name, p in before.items():
         np.testing.assert_allclose(after[name], oracle(p, [g[name] for g in pulls]), atol=2e-6, err_msg=name)
     # Every array of the spectral weight is complex, and nothing else.
-    assert set(layouts) == {name for name in before if re.search("conv/weight/|convs/0/weights/|^joint/", name)}
+    assert set(layouts) == {
+        name
+        for name in before
+        if re.search("conv/weight/|convs/0/weights/|^joint/|blocks/0/(modes|axes/.)/weight", name)
+    }
 
 
 def test_the_second_moment_takes_half_the_memory():

@@ -16,11 +16,12 @@ from training.run import run
 from training.trained import load_run
 from training.trajectory import trajectory_of
 
+# An odd grid: all its modes are the equation's. The highest of an even one is not, and stays as the network has it.
 FLOW = (
-    "pde=ns_decaying", "data=ns_decaying", "pde.shape=[48,48]", "pde.viscosity=5e-3", "data.normalize_inputs=field",
-    "data.normalize_targets=field", "data.splits.train={samples:48,seed:0,resolutions:[[32,32]]}",
-    "data.splits.valid=null", "data.splits.test={samples:8,seed:2,resolutions:[[32,32]]}",
-    "optimizer.learning_rate=3e-3", "optimizer.weight_decay=0", "mesh.data=1", "logger.console_every_seconds=1e9",
+    "pde=ns_decaying", "data=ns_decaying", "pde.shape=[50,50]", "pde.viscosity=5e-3", "data.normalize_inputs=field",
+    "data.normalize_targets=field", "data.splits.train={samples:32,seed:0,resolutions:[[33,33]]}",
+    "data.splits.valid=null", "data.splits.test={samples:4,seed:2,resolutions:[[33,33]]}",
+    "optimizer.learning_rate=3e-3", "optimizer.weight_decay=0.0", "mesh.data=1", "logger.console_every_seconds=1e9",
 )  # fmt: skip
 OPERATORS = {
     "fno": ("operator=fno", "operator.n_modes=[15,15]", "operator.hidden_channels=16"),
@@ -30,7 +31,7 @@ OPERATORS = {
         "operator.step.n_layers=2", "operator.step.hidden_channels=8",
     ),
     "t1": ("operator=t1", "operator.n_modes=[15,15]", "operator.basis=fourier", "operator.residual_scale=0.5"),
-    "afno": ("operator=afno", "operator.patch_size=2", "operator.embed_dim=32", "operator.depth=2"),
+    "afno": ("operator=afno", "operator.patch_size=3", "operator.embed_dim=32", "operator.depth=2"),
     "stfno": (
         "operator=stfno", "operator.n_modes=[31,31,9]", "operator.hidden_channels=8",
         "operator.positional_embedding=null",
@@ -62,7 +63,7 @@ def test_predictions_of_any_operator(place, name):
 def test_the_estimate_follows_the_error_of_a_networks_predictions(place):
     """Correlation of the logarithms of both along the way of L-BFGS, until the differences measure themselves; the
     estimate never rises."""
-    folder = trained(place, "stfno", "trainer.epochs=20", "run_id=longer")
+    folder = trained(place, "stfno", "trainer.epochs=15", "run_id=longer")
     model, samples = load_run(folder.parent / "longer"), load(next((place / "datasets").rglob("test_*.h5")))
     flow = trajectory_of(samples, what="the test")
     prediction = np.asarray(jax.jit(lambda u: model(u))(samples.x))

@@ -19,6 +19,23 @@ def test_latitude_weights():
         latitude_weights(np.array([-90.0, 0.0, 90.0]))
 
 
+def test_weights_of_a_region():
+    north = np.radians([5.0, 45.0, 85.0])
+    rising = np.cos(north) / np.cos(north).mean()
+    np.testing.assert_allclose(latitude_weights(north, from_pole=False), rising)
+    np.testing.assert_allclose(latitude_weights(north, from_pole=True), rising[::-1])
+    with pytest.raises(ValueError, match=r"latitudes: got 0.087.* from_pole=false"):
+        latitude_weights(north)  # may be either
+    # South of the equator, and over it: the numbers tell.
+    np.testing.assert_allclose(latitude_weights(-north), rising)
+    np.testing.assert_allclose(
+        latitude_weights(np.radians([60.0, 90.0, 120.0])), latitude_weights(np.radians([-30.0, 0, 30]))
+    )
+    for angles, from_pole in ((north + np.pi / 4, False), (north - np.pi / 4, True)):
+        with pytest.raises(ValueError, match="from_pole as they count"):
+            latitude_weights(angles, from_pole)
+
+
 def test_scores_by_hand():
     weights = jnp.array([[0.5, 0.5], [1.5, 1.5]])
     truth, climate = jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.ones((2, 2))

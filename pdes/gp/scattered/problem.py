@@ -6,9 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial import KDTree
 
 from ..equations import Equation, Field
 from .matern import Functionals
+
+_APART = 1e-10  # of the extent: what lies nearer, or flatter, is one to the covariance and to Delaunay's triangulation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,12 +20,13 @@ class Scattered:
 
     Args:
         equation: second derivatives along all axes with the same coefficient, none mixed.
-        interior, boundary: points, no two alike.
+        interior, boundary: points, no two of all of them alike, not all on one line or plane.
         source: f at the points inside.
         values: g at those of the boundary.
 
     Raises:
-        ValueError: without float64, for other equations, and where shapes do not agree.
+        ValueError: without float64, for other equations, where shapes do not agree, for what is not finite, and for
+            points that lie on each other or all on one line or plane.
     """
 
     equation: Equation
@@ -37,12 +41,41 @@ class Scattered:
         d = self.equation.ndim
         if d not in (2, 3):
             raise ValueError(f"equation: got {d} dimensions, wanted 2 or 3; solve others by `pdes.gp.direct.solve`")
+        for name in ("interior", "boundary", "source", "values"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), float))
         for name, points, data in (("interior", self.interior, self.source), ("boundary", self.boundary, self.values)):
             if points.ndim != 2 or points.shape[1] != d or data.shape != points.shape[:1] or len(points) == 0:
                 raise ValueError(
                     f"{name}: got points {points.shape} with data {data.shape}, wanted [n, {d}] with [n], n > 0"
                 )
+            wrong = np.flatnonzero(~(np.isfinite(points).all(1) & np.isfinite(data)))
+            if len(wrong):
+                row = wrong[0]
+                raise ValueError(
+                    f"{name}: got {points[row]} with {data[row]} in row {row}, wanted finite numbers; mend it"
+                )
+        self._check_points()
         self.operator()
+
+    def _check_points(self) -> None:
+        """Raises ValueError unless the points span the space and lie apart from each other."""
+        points, d = np.concatenate([self.interior, self.boundary]), self.equation.ndim
+        spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
+        if len(points) <= d or spread[-1] <= _APART * spread[0]:
+            raise ValueError(
+                f"points: got {len(points)} on one {'line' if d == 2 else 'plane'}, wanted {d + 1} or more that span "
+                f"{d} dimensions; take others, or solve an equation of fewer dimensions by `pdes.gp.direct.solve`"
+            )
+        gaps, nearest = map(np.asarray, KDTree(points).query(points, 2))
+        row = int(np.argmin(gaps[:, 1]))
+        if gaps[row, 1] <= _APART * np.linalg.norm(np.ptp(points, 0)):
+            n = len(self.interior)
+            # Of three or more at one place the tree may name another one first.
+            pair = sorted({row, *nearest[row].tolist()})[:2]
+            first, second = (f"interior row {i}" if i < n else f"boundary row {i - n}" for i in pair)
+            raise ValueError(
+                f"points: got {points[row]} twice, {first} and {second}, wanted points apart from each other; drop one"
+            )
 
     @classmethod
     def of(

@@ -54,7 +54,7 @@ class ScatteredSolution:
         ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * radius**d  # points at distance 1 in it
         sets = nearest(everywhere, points, round(ball))
         # After the values of all points come the operators at those inside.
-        sets = np.concatenate([sets, np.where((sets >= 0) & (sets < n), sets + len(everywhere), -1)], 1)
+        sets = np.concatenate([sets, np.where(sets < n, sets + len(everywhere), -1)], 1)
         told = np.concatenate([self.values, problem.values, self.operator])
         return conditional_means(self.kernel, _all(everywhere, problem.differential()), told, sets, points)
 
@@ -69,7 +69,7 @@ def solve_scattered(problem: Scattered, kernel: Matern, reach: float = 3.0) -> S
     linearised where the last u was. U is a sparse factor of the inverse: values from coarse to fine, then L u, each
     seeing what comes before it within `reach` times its own distance. u inside is the unknown; its normal equations are
     solved by conjugate gradients behind |U_LL^T (L_h + c + n')|^2, with linear elements L_h: at low frequencies and
-    high ones alike that is as large, so the number of iterations does not grow with the points.
+    high ones alike that is as large, so the number of iterations hardly grows with the points.
 
     Args:
         problem: the data.
@@ -77,7 +77,7 @@ def solve_scattered(problem: Scattered, kernel: Matern, reach: float = 3.0) -> S
         reach: rho. The error of the factor falls with it, the cost grows as rho^(2 d) to rho^(3 d).
 
     Raises:
-        ValueError: for a reach below 1, points that lie on each other, and where an iteration does not end.
+        ValueError: for a reach below 1, and where an iteration does not end.
 
     Accuracy:
         That of the dense process for the kernel up to the error of the factor, see docs/gp.md. Time and memory

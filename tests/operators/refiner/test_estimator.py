@@ -92,7 +92,7 @@ def test_manufactured_residual_and_effectivity(x64):
 
 
 def test_velocity_form(x64):
-    """|R_w|_-2 = |R_u|_-1 for R_w = curl R_u."""
+    """|R_w|_-2 = |R_u|_-1 for R_w = curl R_u at alpha = 0, and within sqrt(2) at the default."""
     grid = Grid((16, 16), (BOX,))
     x, y = grid.mesh
     # u = (d_y psi, -d_x psi), w = -Lap psi of psi = sin(2x + y) + cos x sin 3y
@@ -104,6 +104,14 @@ def test_velocity_form(x64):
     vorticity = bochner_norm(rfftn(jnp.asarray(r_w), (0, 1))[None], grid, -2, one, alpha=0)
     velocity = bochner_norm(rfftn(jnp.asarray(r_u), (1, 2))[None], grid, -1, one, alpha=0)
     assert float(vorticity) == pytest.approx(float(velocity), rel=1e-13)
+    # The default alpha, here 1: less by sqrt(2) for the lowest wavenumber alone, by no more for anything else.
+    for w, u, least in ((r_w, r_u, 1 / math.sqrt(1.2)), (np.cos(x), np.stack([0 * x, np.sin(x)]), math.sqrt(0.5))):
+        vorticity = bochner_norm(rfftn(jnp.asarray(w), (0, 1))[None], grid, -2, one)
+        velocity = bochner_norm(rfftn(jnp.asarray(u), (1, 2))[None], grid, -1, one)
+        assert least <= float(vorticity / velocity) * (1 + 1e-12) and vorticity < velocity
+        bound = float(bochner_norm(rfftn(jnp.asarray(w), (0, 1))[None], grid, -2, one, alpha=0))
+        assert 0.5 * bound <= float(vorticity) * (1 + 1e-12)
+    assert float(vorticity / velocity) == pytest.approx(math.sqrt(0.5), rel=1e-13)
 
 
 def test_only_the_published_residual_takes_noise_for_a_solution(x64):

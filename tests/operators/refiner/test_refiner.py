@@ -64,9 +64,27 @@ def test_no_steps_return_the_prediction(x64):
     assert REASONS[int(refined.reason[0])] == "all steps taken"
 
 
+def test_a_mean_that_states_have_not_is_that_of_the_last_input(x64):
+    """A network's vorticity need not have a mean of zero; the equation says nothing of it but that it stays."""
+    equation, prediction, history, truth = small(0.1)
+    refined = Refiner(Shooting(equation, INTERVAL, etdrk4, 1), Newton(2))(prediction + 0.5, history)
+    assert errors(refined.trajectory, truth)[0] < 1e-3
+
+
 def test_what_the_residual_accepts_stays(x64):
-    """What is below the floor is returned as it is."""
+    """What is below the floor is returned as it is, and a solver's own trajectory is moved by no more than the floor:
+    by differences, that of their truncation; by shooting with the same solver, round-off."""
     equation, prediction, history, truth = small()
+    moved = Refiner(Differences(equation, INTERVAL))(truth, history)
+    print("moved", errors(moved.trajectory, truth), moved.before, moved.after)
+    assert moved.steps[0] > 0 and errors(moved.trajectory, truth)[0] <= moved.before[0] < 1e-4
+    shooting = Shooting(equation, INTERVAL, etdrk4, 2)
+    own = Refiner(shooting).fields(
+        shooting.solve(Refiner(shooting).states(jnp.asarray(history[0])), 10), truth.shape[1:]
+    )[None]
+    kept = Refiner(shooting, Newton(1), Stopping(patience=0))(own, history)
+    print("kept", errors(kept.trajectory, np.asarray(own)), kept.before, kept.after)
+    assert kept.before[0] < 1e-12 and errors(kept.trajectory, np.asarray(own))[0] < 1e-12
     refiner = Refiner(Differences(equation, INTERVAL), stopping=Stopping(floor=0.02))
     held, refined = refiner(truth, history), refiner(prediction, history)
     assert held.before[0] < 0.02 and REASONS[int(held.reason[0])] == "floor reached"
@@ -76,11 +94,14 @@ def test_what_the_residual_accepts_stays(x64):
     assert np.isnan(np.asarray(refined.history[0])[int(refined.steps[0]) + 1 :]).all()
 
 
-def test_lbfgs_never_rises_and_the_estimate_follows_the_error(x64):
+def test_lbfgs_never_rises(x64):
+    """And what it notes at every step, which its line search has measured, is the estimate of where it is."""
     equation, prediction, history, truth = small(0.1)
-    refined = Refiner(Differences(equation, INTERVAL), LBFGS(12))(prediction, history)
+    refiner = Refiner(Differences(equation, INTERVAL), LBFGS(12))
+    refined = refiner(prediction, history)
     course = np.asarray(refined.history[0])
-    assert (np.diff(course) <= 1e-12).all()
+    assert refined.steps[0] == 12 and (np.diff(course) <= 1e-12).all()
+    assert refiner.estimate(refined.trajectory, history)[0] == pytest.approx(course[-1], rel=1e-9)
     assert errors(refined.trajectory, truth)[0] < 0.7 * errors(prediction, truth)[0]
 
 
