@@ -36,7 +36,7 @@ def check_header(metadata: Metadata, generator: Generator | None) -> Iterator[Fi
         generator: the one that the file names; None where it names none.
     """
     wrong = list(_against_itself(metadata))
-    undecided = []
+    undecided, other = [], False
     if generator is not None:
         other = generator.version != metadata.generator_version
         (undecided if other else wrong).extend(_against(metadata, generator))
@@ -47,7 +47,7 @@ def check_header(metadata: Metadata, generator: Generator | None) -> Iterator[Fi
     for verdict, found in ((FAILS, wrong), (UNDECIDED, undecided)):
         for what, got, wanted in found:
             yield Finding(f"header, {what}", verdict, f"got {_short(got)}, wanted {_short(wanted)}")
-    if not wrong and not undecided:
+    if not wrong and not undecided and not other:
         known = "names, numbers and coordinates agree" if generator is None else "says what its generator says"
         yield Finding("header", HOLDS, known)
 
