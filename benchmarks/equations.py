@@ -25,7 +25,7 @@ from pdes.equations import Equation
 from pdes.steppers.etdrk4 import Coefficients, etdrk4_coefficients, etdrk4_step
 
 from .equation_cases import CASES, Case
-from .steady_cases import STEADY, SteadyCase
+from .steady_cases import CELLS, STEADY, SteadyCase
 
 
 class Run(NamedTuple):
@@ -117,12 +117,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], help="parts of names")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    if not any(part.lower() in case.name.lower() for case in [*CASES, *STEADY] for part in args.only):
+    if not any(part.lower() in case.name.lower() for case in [*CASES, *CELLS, *STEADY] for part in args.only):
         parser.error(f"--only: got {' '.join(args.only)}, wanted parts of names of equations, such as Burgers")
     print("| equation | solution | order | points | too few | enough | drift | steps | ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     with jax.enable_x64(True):
-        for case in [*CASES, *STEADY]:
+        for case in [*CASES, *CELLS, *STEADY]:
             if any(part.lower() in case.name.lower() for part in args.only):
                 steady = isinstance(case, SteadyCase)
                 print(steady_line(case) if steady else line(case, measure(case, args.rounds)), flush=True)
