@@ -58,13 +58,21 @@ def lossy(grid: Grid) -> float:
 
 def darcy(grid: Grid) -> float:
     """-div(a grad u) = f in the unit square, 0 around it, on the centres of cells."""
-    u: Field = lambda x, y: jnp.sin(np.pi * x) * jnp.sin(2 * np.pi * y) * jnp.exp(x)  # noqa: E731
-    a: Field = lambda x, y: 2 + jnp.sin(3 * x + 2 * y)  # noqa: E731
+
+    def u(x: jax.Array, y: jax.Array) -> jax.Array:
+        return jnp.sin(np.pi * x) * jnp.sin(2 * np.pi * y) * jnp.exp(x)
+
+    def a(x: jax.Array, y: jax.Array) -> jax.Array:
+        return 2 + jnp.sin(3 * x + 2 * y)
+
+    def flux(axis: int) -> Field:
+        return lambda *x: a(*x) * slope(u, axis)(*x)
+
     centres = [jnp.asarray(x + h / 2) for x, h in zip(grid.mesh, grid.spacing, strict=True)]
 
     @jax.jit
     def solved() -> tuple[jax.Array, jax.Array]:
-        along, across = (slope(lambda *x, i=i: a(*x) * slope(u, i)(*x), i)(*centres) for i in range(2))
+        along, across = (slope(flux(axis), axis)(*centres) for axis in range(2))
         f = -along - across
         return solve_darcy(a(*centres), f, grid), u(*centres)
 

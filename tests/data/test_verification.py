@@ -145,11 +145,17 @@ def test_samples_that_are_there_twice(file_of, spoilt):
     whole = survey(read_metadata(spoilt(BURGERS, (64,), lambda name, u: u[[0, 0]])))
     assert [finding.verdict for finding in whole.findings] == [HOLDS, FAILS]
     assert "0 and 1 are equal in all fields, 1 such in all" in whole.findings[1].detail
-    forcing = lambda name, u: u[[1, 1]] if name == "forcing" else u  # noqa: E731
-    (*_, last) = survey(read_metadata(spoilt(FORCED, (32, 32), forcing))).findings
+
+    def one_forcing(name, u):
+        return u[[1, 1]] if name == "forcing" else u
+
+    (*_, last) = survey(read_metadata(spoilt(FORCED, (32, 32), one_forcing))).findings
     assert last.verdict == FAILS and "equal in forcing" in last.detail
-    constant = lambda name, u: 0 * u + 1 if name == "forcing" else u  # noqa: E731
-    assert survey(read_metadata(spoilt(FORCED, (32, 32), constant))).findings[-1].verdict == HOLDS
+
+    def constant_forcing(name, u):
+        return 0 * u + 1 if name == "forcing" else u
+
+    assert survey(read_metadata(spoilt(FORCED, (32, 32), constant_forcing))).findings[-1].verdict == HOLDS
     (file,) = [file_of(BURGERS, (64,))]
     away = dataclasses.replace(read_metadata(file).stats["velocity"], mean=(1.0, 0.0, 0.0))
     wrong = dataclasses.replace(read_metadata(file), stats={"velocity": away})
