@@ -49,7 +49,7 @@ def test_published_problems(name, bound):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "bound"), [("P6", 3e-7), ("A3", 5e-5), ("V1", 2e-4)])
+@pytest.mark.parametrize(("name", "bound"), [("P6", 3e-7), ("P7", 1.5e-4), ("A3", 5e-5), ("V1", 2e-4)])
 def test_large_published_problems(name, bound):
     assert error_of(name) <= bound
     assert error_of(name, scale=0.5) <= bound
@@ -65,7 +65,8 @@ def test_more_problems(name, bound):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "bound"), [("P1", 1e-6), ("P4", 3e-6), ("P5", 2e-6), ("P2", 1e-4)])
+@pytest.mark.filterwarnings(RARE)
+@pytest.mark.parametrize(("name", "bound"), [("P1", 1e-6), ("P4", 3e-6), ("P5", 2e-6), ("P3", 1.5e-4), ("P2", 1e-4)])
 def test_one_domain_long_scale(name, bound):
     """The setting that the bounds were measured at: a scale of the whole domain."""
     assert error_of(name, scale=1.0) <= bound
@@ -108,7 +109,8 @@ SMALL = {
 @pytest.mark.parametrize(("name", "case"), tiered(SMALL, ("slopes", "sine-Gordon")))
 def test_conditions_and_equations(name, case):
     equation, conditions, solution = case
-    axes = [Axis(0.0, 1.0, 20 + i) for i in range(equation.ndim)]
+    # One wave to an axis, which the periodogram takes for 6.3 to 6.5 rad: in three dimensions 20 points leave 9e-4.
+    axes = [Axis(0.0, 1.0, (32 if equation.ndim == 3 else 20) + i) for i in range(equation.ndim)]
     told = Collocation.of(equation, axes, conditions, solution)
     found = solve(told)
     truth = solution(*told.coordinates)

@@ -13,6 +13,7 @@ from pdes.gp.collocation import DIRICHLET, Collocation
 from pdes.gp.joint import JointModel, JointState, fit
 from pdes.gp.kernels import SpectralMixture
 from pdes.gp.problems import PROBLEMS
+from pdes.gp.toeplitz import toeplitz
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -91,6 +92,23 @@ def test_objective_on_a_square(equation, weight, student, gauss):
     for envelope, expected in (("matern52", student), ("gaussian", gauss)):
         at = state(problem, solution, mixture(envelope, 3), mixture(envelope, 2))
         np.testing.assert_allclose(model.objective(at, model.observations), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (3, 4, 5)])
+def test_the_parts_of_a_product_kernel_are_those_of_the_dense_one(shape):
+    """Solve, log-determinant and quadratic form of covariances that are never formed."""
+    axes, ndim = [Axis(0.0, 1.0, max(n, 4)) for n in shape], len(shape)
+    told = Collocation.of(equations.poisson(ndim), axes, [DIRICHLET] * ndim, lambda *x: jnp.sin(sum(x)))
+    mixtures = tuple(mixture("matern52", 3 - i) for i in range(ndim))
+    u = jnp.asarray(np.random.default_rng(0).normal(size=told.shape))
+    model = JointModel(told)
+    parts = model.parts(JointState(u, mixtures, jnp.asarray(0.0), jnp.asarray(0.0)), model.observations)
+    dense = np.eye(1)
+    for m, axis in zip(mixtures, axes, strict=True):
+        dense = np.kron(dense, toeplitz(m.derivatives(jnp.asarray(axis.lags))[0].at[0].add(model.nugget)))
+    solved = np.linalg.solve(dense, np.ravel(u))
+    np.testing.assert_allclose(parts.logdet, np.linalg.slogdet(dense)[1], rtol=1e-11)
+    np.testing.assert_allclose(parts.quad, np.ravel(u) @ solved, rtol=1e-11)
 
 
 def test_the_first_iterate_is_that_of_the_published_code():

@@ -4,7 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.integrate
+import scipy.stats
 
+from pdes.gp import axis
 from pdes.gp.axis import Axis, AxisModel, check_smoothness
 from pdes.gp.envelopes import ENVELOPES, highest_order
 from pdes.gp.frequencies import mixture_from_data, spectral_peaks
@@ -52,6 +55,21 @@ def test_the_power_spectrum_is_the_transform_of_the_kernel(envelope):
         np.testing.assert_allclose(integral, kernel.derivatives(jnp.asarray(lag))[0], rtol=3e-6)
 
 
+@pytest.mark.parametrize("envelope", ["gaussian", "matern52"])
+def test_the_transform_of_the_kernel_is_a_mixture_of_the_named_distributions(envelope):
+    """Student's with 2 nu = 5 degrees and scale 1 / (2 pi l), or normal with variance a / (2 pi^2), made symmetric."""
+    rate, cycles, s = 2.0, 3.0, np.array([0.0, 0.4, 2.0, 3.1, 7.0])
+    law = (
+        scipy.stats.norm(cycles, np.sqrt(rate / (2 * np.pi**2)))
+        if envelope == "gaussian"
+        else scipy.stats.t(5, cycles, rate / (2 * np.pi))
+    )
+    z = np.linspace(0, 20, 200001)  # where the envelopes have fallen below 1e-35
+    k = np.asarray(SpectralMixture.of([0.8], rate, [cycles], envelope).derivatives(jnp.asarray(z))[0])
+    found = [2 * scipy.integrate.simpson(k * np.cos(2 * np.pi * at * z), x=z) for at in s]
+    np.testing.assert_allclose(found, 0.8 * (law.pdf(s) + law.pdf(-s)) / 2, rtol=1e-6, atol=1e-12)
+
+
 def test_frequencies_are_read_off_the_data():
     x = np.linspace(0, 2 * np.pi, 400)
     frequencies, amplitudes = spectral_peaks(
@@ -66,7 +84,7 @@ def test_frequencies_are_read_off_the_data():
     assert kernel.frequency.tolist() == [0.0]
 
 
-def test_guards():
+def test_guards(monkeypatch):
     check_smoothness("matern52", 2)
     with pytest.raises(ValueError, match="matern32, whose samples have 1"):
         check_smoothness("matern32", 2)
@@ -78,5 +96,9 @@ def test_guards():
         AxisModel.of(Axis(0.0, 1.0, 28), SpectralMixture.of([1.0], 1.0, [10.0], "matern52"), [1])
     with jax.enable_x64(False), pytest.raises(ValueError, match="wanted float64"):
         SpectralMixture.of([1.0], 1.0, [0.0], "matern52")
+    # A scale of a thousand lengths: rounding leaves eigenvalues below zero that the first nugget does not lift.
+    monkeypatch.setattr(axis, "NUGGETS", (1e-20, 1e-12))
+    long = SpectralMixture.of([1.0], 1e-3, [0.0], "matern52")
+    assert float(AxisModel.of(Axis(0.0, 1.0, 28), long, [1]).nugget) == 1e-12
     with pytest.raises(ValueError, match="not positive definite"):
         AxisModel.of(Axis(0.0, 1.0, 12), SpectralMixture(jnp.array([jnp.nan]), jnp.zeros(1), jnp.zeros(1)), [1])
