@@ -7,10 +7,11 @@ import sys
 from functools import partial
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import nnx
 
-from benchmarks import gp_scattered, high_dimension, refiner, token_mixers
+from benchmarks import gp_scattered, high_dimension, interpolation, refiner, token_mixers
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
@@ -51,6 +52,13 @@ def test_doors_refuse_what_they_would_ignore_or_fail_on(benchmark, options, mess
     with pytest.raises(SystemExit, match="2"):
         benchmark.main(options)
     assert message in capsys.readouterr().err
+
+
+def test_interpolation_errors_beside_the_straight_line():
+    x, y = np.array([[0.0, 4.0, 8.0, 8.0]]), np.array([[1.5, 4.0, 8.0, 9.0]])
+    rows = interpolation.table(x, y, y + 0.5, (0.25, 0.75)).splitlines()[2:]
+    # The line has 1 and 8 at 0.25, where the truth is 1.5 and 8, and 3 and 8 at 0.75 (4 and 9).
+    assert rows == ["| 0.25 | 0.5 | 0.3536 | 1.41 |", "| 0.75 | 0.5 | 1 | 0.50 |"]
 
 
 def test_token_mixers_have_about_as_many_parameters():
