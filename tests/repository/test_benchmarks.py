@@ -18,6 +18,7 @@ from benchmarks.token_mixers import MIXERS, cases, parameters, table
 from benchmarks.transform_once_accuracy import least
 from operators import FNO, STFNO
 from operators.layers.afno_mixer import AFNOMixer
+from spectral.plan import OVERRIDE, plan
 from training.sharding import make_mesh
 from training.trajectory import Trajectory
 
@@ -72,6 +73,19 @@ def test_the_table_of_token_mixers(monkeypatch):
     monkeypatch.setattr(token_mixers, "cases", lambda side: {"AFNO": (8, partial(AFNOMixer, 8, num_blocks=2))})
     header, _, row = table((4, 8), rounds=1).splitlines()
     assert "time ~ N^" in header and row.startswith(f"| AFNO | 8 | {4 * 8**2 // 2 + 4 * 8} |")
+
+
+def test_time_per_token_by_backend(monkeypatch):
+    monkeypatch.setattr(token_mixers, "MIXERS", {"AFNO, 1 block": (8, partial(AFNOMixer, 8, num_blocks=1))})
+    monkeypatch.setenv(OVERRIDE, "fft")
+    rows = token_mixers.per_token((4,), rounds=1).splitlines()
+    assert rows[0] == "| transforms | 1 x 16 tokens, us |"
+    assert [row.split()[1] for row in rows[2:]] == ["fft", "matmul", "plan"]
+    for backend, reason in (("matmul", OVERRIDE), (None, "fastest")):
+        with token_mixers.transforms_by(backend):
+            found = plan((8, 8), (2, 2))
+            assert found.reason == reason and backend in (None, found.backend)
+    assert os.environ[OVERRIDE] == "fft"
 
 
 def test_learning_rates_are_searched_on_both_sides():
