@@ -54,7 +54,7 @@ def warm_restarts(peak: float, total_steps: int, *, every: int, final: float = 0
     check("every", every, isinstance(every, int) and not isinstance(every, bool) and every > 0, wanted)
     check("final", final, final >= 0, "a fraction of the peak, 0 or more")
     piece = optax.cosine_decay_schedule(peak, every, alpha=final)
-    return lambda count: piece(count % every)
+    return lambda count: piece(jnp.asarray(count) % every)
 
 
 def one_cycle(peak: float, total_steps: int, *, warmup: float = 0.3, div: float = 25.0, final_div: float = 1e4):
