@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from refiner_testing import BOX, INTERVAL, cn_rk4, turbulence
+from refiner_testing import BOX, INTERVAL, cn_rk4, turbulence, unchecked
 
 from operators.refiner import Differences, Estimator, Shooting, SolverStep, bochner_norm
 from pdes.equations import NavierStokes, Schroedinger
@@ -143,9 +143,25 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match=r"equation: got Schroedinger with states of shape .*wanted half spectra"):
         Differences(complex_fields, 0.1)
     flow = NavierStokes(Grid((16, 16), (BOX,)), 1e-3)
-    with pytest.raises(ValueError, match="order: got 7"):
-        Differences(flow, 0.1, 7)
-    with pytest.raises(ValueError, match="interval: got 0"):
-        Shooting(flow, 0, cn_rk4)
-    with pytest.raises(ValueError, match="substeps: got 0, wanted at least 1"):
-        Shooting(flow, 0.1, cn_rk4, 0)
+    wanted = np.ones((10, 16, 9), complex)
+    for what, match in (
+        (lambda: Differences(flow, 0.1, 7), "difference_order: got 7, wanted 2, 4, 6 or 8;"),
+        (lambda: Differences(flow, 0.1, 6.0), "difference_order: got 6.0, wanted a whole number"),
+        (lambda: Differences(flow, "0.1"), "interval: got '0.1', wanted the time between snapshots, above 0 .*; take"),
+        (lambda: Differences(flow, math.inf), "interval: got inf"),
+        (lambda: Differences(NavierStokes, 0.1), "equation: got <class .*, wanted an equation on a grid; build"),
+        (lambda: Shooting(flow, 0, cn_rk4), "interval: got 0"),
+        (lambda: Shooting(flow, 0.1, cn_rk4, 0), "substeps: got 0, wanted a whole number of at least 1;"),
+        # A scan would take two steps of interval / 2.5.
+        (lambda: Shooting(flow, 0.1, cn_rk4, 2.5), "substeps: got 2.5"),
+        (lambda: Shooting(flow, 0.1, None), "stepper: got None, wanted .*; such as pdes.steppers.cn_rk4"),
+        (lambda: Shooting(flow, 0.1, "cn_rk4"), "stepper: got 'cn_rk4'"),
+        (lambda: SolverStep(flow, 0.1, cn_rk4, 0.0), "delta: got 0.0, wanted a tiny time.*; such as"),
+        (lambda: Estimator(Differences), "residual: got <class .*, wanted a residual; such as"),
+        (lambda: Estimator(Differences(flow, 0.1), "L2"), "order: got 'L2', wanted a finite number;"),
+        (lambda: Estimator(Differences(flow, 0.1), alpha=-1), "alpha: got -1"),
+        (lambda: bochner_norm(wanted, flow.grid, -1, np.ones(3)), "weights: got .*, wanted one number for each of 10"),
+        (lambda: bochner_norm(wanted, flow.grid, -1, np.ones(10), p=0), "p: got 0, wanted an exponent of at least 1;"),
+    ):
+        with unchecked(), pytest.raises(ValueError, match=match):
+            what()
