@@ -1,5 +1,7 @@
 """The refiner: what it must reach, fixed points, precision, other equations, output maps, several devices."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -230,7 +232,7 @@ def test_what_is_refused(x64):
         Refiner(residual, Newton())
     with pytest.raises(ValueError, match=r"prediction, history: got shapes .*, wanted \[b, \*space, c\] with 2 axes"):
         Refiner(residual)(prediction[0], history[0])
-    calls = {
+    calls: dict[str, tuple[Any, Any]] = {
         "prediction, history: got float64 and float32, wanted .*; cast": (prediction, history.astype(np.float32)),
         "prediction, history: got int64 and int64": (prediction.astype(int), history.astype(int)),
         "prediction, history: got list and list, wanted arrays .*; numpy.asarray": ([[1.0]], [[1.0]]),
@@ -238,26 +240,27 @@ def test_what_is_refused(x64):
     for match, given in calls.items():
         with unchecked(), pytest.raises(ValueError, match=match):
             Refiner(residual)(*given)
-    for what, match in (
-        (lambda: Stopping(floor=-1), "floor: got -1, wanted a finite number of at least 0;"),
-        (lambda: Stopping(floor=np.inf), "floor: got inf"),
-        (lambda: Stopping(fall=1), "fall: got 1, wanted a share of 0 to below 1;"),
-        (lambda: Stopping(patience=1.5), "patience: got 1.5, wanted a whole number of at least 0;"),
-        (lambda: Adam(-1), "steps: got -1"),
-        (lambda: Adam(1.5), "steps: got 1.5"),
-        (lambda: Adam(learning_rate=-1), "learning_rate: got -1, wanted .* above 0 and finite; such as"),
-        (lambda: Adam(b1=2.0), "b1: got 2.0, wanted a number of 0 to below 1;"),
-        (lambda: LBFGS(memory=0), "memory: got 0, wanted a whole number of at least 1;"),
-        (lambda: Newton(2.5), "steps: got 2.5"),
-        (lambda: Refiner(None), "residual: got None, wanted a residual; such as Differences"),
-        (lambda: Refiner(Differences), "residual: got <class"),
-        (lambda: Refiner(residual, "adam"), "optimizer: got 'adam', wanted an Adam, LBFGS or Newton; such as"),
-        (lambda: Refiner(residual, Adam), "optimizer: got <class"),
-        (lambda: Refiner(residual, stopping=Stopping), "stopping: got <class .*, wanted a Stopping; such as"),
-        (lambda: Refiner(residual, order="L2"), "order: got 'L2'"),
-    ):
+    table: list[tuple[Any, dict[str, Any], str]] = [
+        (Stopping, {"floor": -1}, "floor: got -1, wanted a finite number of at least 0;"),
+        (Stopping, {"floor": np.inf}, "floor: got inf"),
+        (Stopping, {"fall": 1}, "fall: got 1, wanted a share of 0 to below 1;"),
+        (Stopping, {"patience": 1.5}, "patience: got 1.5, wanted a whole number of at least 0;"),
+        (Adam, {"steps": -1}, "steps: got -1"),
+        (Adam, {"steps": 1.5}, "steps: got 1.5"),
+        (Adam, {"learning_rate": -1}, "learning_rate: got -1, wanted .* above 0 and finite; such as"),
+        (Adam, {"b1": 2.0}, "b1: got 2.0, wanted a number of 0 to below 1;"),
+        (LBFGS, {"memory": 0}, "memory: got 0, wanted a whole number of at least 1;"),
+        (Newton, {"steps": 2.5}, "steps: got 2.5"),
+        (Refiner, {"residual": None}, "residual: got None, wanted a residual; such as Differences"),
+        (Refiner, {"residual": Differences}, "residual: got <class"),
+        (Refiner, {"residual": residual, "optimizer": "adam"}, "optimizer: got 'adam', wanted an Adam, .*; such as"),
+        (Refiner, {"residual": residual, "optimizer": Adam}, "optimizer: got <class"),
+        (Refiner, {"residual": residual, "stopping": Stopping}, "stopping: got <class .*, wanted a Stopping; such"),
+        (Refiner, {"residual": residual, "order": "L2"}, "order: got 'L2'"),
+    ]
+    for make, options, match in table:
         with unchecked(), pytest.raises(ValueError, match=match):
-            what()
+            make(**options)
     with pytest.raises(ValueError, match="residual: got Differences, wanted Shooting"):
         time_parallel(Refiner(residual), time_mesh())
     with pytest.raises(ValueError, match="optimizer: got LBFGS over mesh axis 'time', wanted Adam"):
