@@ -99,32 +99,24 @@ def descend(
     """
     transformation = optax.with_extra_args_support(optimizer.transformation())
     value_and_grad = jax.value_and_grad(loss)
+    searches = isinstance(optimizer, LBFGS)
 
-    def record(measured: Any, state: tuple) -> tuple[Any, tuple]:
-        """Notes the loss of the unknowns as they are after `taken` steps."""
-        unknowns, best, history, taken = state
-        value, gradient = measured
+    def step(carry: tuple) -> tuple:
+        """Notes the loss of the unknowns as they are after `taken` steps, and takes another."""
+        unknowns, best, history, taken, inner, measured, _ = carry
+        # A line search has measured where it ended. Otherwise this is the only gradient that is compiled.
+        value, gradient = measured if searches else value_and_grad(unknowns)
         estimate = jnp.sqrt(total(value))
         better = estimate < jnp.min(jnp.where(jnp.isnan(history), jnp.inf, history))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), unknowns, best)
-        return (value, gradient), (unknowns, best, history.at[taken].set(estimate), taken)
-
-    def ended(state: tuple) -> Array:
-        return stopping.reason(state[2], state[3], optimizer.steps, optimizer.stalls)
-
-    def step(carry: tuple) -> tuple:
-        (unknowns, *rest), inner, (value, gradient), _ = carry
+        history = history.at[taken].set(estimate)
+        reason = stopping.reason(history, taken, optimizer.steps, optimizer.stalls)
         updates, inner = transformation.update(gradient, inner, unknowns, value=value, grad=gradient, value_fn=loss)
-        best, history, taken = rest
-        unknowns = optax.apply_updates(unknowns, updates)
-        # A line search has measured where it ends.
-        found = [optax.tree.get(inner, name) for name in ("value", "grad")]
-        measured = value_and_grad(unknowns) if found[0] is None else tuple(found)
-        measured, state = record(measured, (unknowns, best, history, taken + 1))
-        return state, inner, measured, ended(state)
+        measured = (optax.tree.get(inner, "value"), optax.tree.get(inner, "grad")) if searches else None
+        return optax.apply_updates(unknowns, updates), best, history, taken + 1, inner, measured, reason
 
     history = jnp.full(optimizer.steps + 1, jnp.nan, jax.tree.leaves(start)[0].dtype)
-    measured, state = record(value_and_grad(start), (start, start, history, jnp.zeros((), int)))
-    carry = (state, transformation.init(start), measured, ended(state))
-    (_, best, history, taken), _, _, reason = jax.lax.while_loop(lambda c: c[3] < 0, step, carry)
-    return Descent(best, history, taken, reason)
+    measured = value_and_grad(start) if searches else None
+    carry = (start, start, history, jnp.zeros((), int), transformation.init(start), measured, jnp.full((), -1))
+    _, best, history, taken, *_, reason = jax.lax.while_loop(lambda c: c[-1] < 0, step, carry)
+    return Descent(best, history, taken - 1, reason)

@@ -7,6 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
+# Outputs per product with a matrix: one for short trajectories, and work that grows with their length, not its square.
+ROWS = 16
+
 
 def fornberg_weights(
     nodes: Sequence[float | int] | np.ndarray, x: float | int, derivative: int = 1
@@ -72,28 +75,23 @@ def differentiate(
         ValueError: for another order, or too few snapshots for it.
     """
     check_order(order)
-    total, half = len(snapshots), order // 2
+    total = len(snapshots)
     if not 1 <= n_history < total or total <= order:
         raise ValueError(
             f"snapshots: got {n_history} before and {total - n_history} outputs, wanted at least one of each and "
             f"{order + 1} in all for differences of order {order}; take a lower order or more snapshots"
         )
-    nodes = np.arange(order + 1)
-
-    def one_sided(rows: range, first: int) -> jax.Array:
-        """At some of the order + 1 snapshots from `first` on."""
-        weights = np.array([fornberg_weights(interval * (nodes + first - row), 0.0) for row in rows])
-        near = snapshots[first : first + order + 1]
-        shape = (len(rows), order + 1, *[1] * (near.ndim - 1))
-        return jnp.sum(jnp.asarray(weights.reshape(shape), near.real.dtype) * near[None], axis=1)
-
-    # Rows that have half of their neighbours on either side are shifted slices of the trajectory: no matrix.
-    begin, end = max(n_history, half), total - half
-    parts = [one_sided(range(n_history, begin), 0)] if begin > n_history else []
-    if begin < end:
-        weights = fornberg_weights(interval * (nodes - half), 0.0)
-        parts += [sum(float(w) * snapshots[begin + j - half : end + j - half] for j, w in enumerate(weights))]
-    return jnp.concatenate([*parts, one_sided(range(max(end, n_history), total), total - order - 1)])
+    nodes, parts = np.arange(order + 1), []
+    for start in range(n_history, total, ROWS):
+        rows = np.arange(start, min(start + ROWS, total))
+        first = np.clip(rows - order // 2, 0, total - order - 1)
+        weights = np.zeros((len(rows), first[-1] - first[0] + order + 1))
+        for row, at, near in zip(weights, rows, first, strict=True):
+            row[near - first[0] + nodes] = fornberg_weights(interval * (near + nodes - at), 0.0)
+        taken = snapshots[first[0] : first[-1] + order + 1]
+        matrix = jnp.asarray(weights, taken.real.dtype)
+        parts.append(jnp.tensordot(matrix, taken, 1, precision=jax.lax.Precision.HIGHEST))
+    return jnp.concatenate(parts)
 
 
 def check_order(order: int, name: str = "order") -> None:

@@ -31,8 +31,8 @@ def dense(n_history, n_outputs, interval, order):
 
 @pytest.mark.parametrize("order", [2, 4, 6, 8])
 @pytest.mark.parametrize(("n_history", "n_outputs"), [(1, 10), (3, 10), (10, 2), (10, 40)])
-def test_shifted_slices_are_the_matrix(x64, order, n_history, n_outputs):
-    """Rows in the middle, at the beginning, and at the end alone: to the round-off of weights / 0.3."""
+def test_portions_of_the_matrix_are_the_matrix(x64, order, n_history, n_outputs):
+    """Rows at the beginning, at the end, and in several portions: to the round-off of weights / 0.3."""
     rng = np.random.default_rng(0)
     u = rng.standard_normal((n_history + n_outputs, 2, 3)) + 1j * rng.standard_normal((n_history + n_outputs, 2, 3))
     found = differentiate(jnp.asarray(u), n_history, 0.3, order)
