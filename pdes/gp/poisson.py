@@ -57,7 +57,7 @@ class PoissonFactors:
         Raises:
             ValueError: for envelope and scale as `AxisModel.of`.
         """
-        models = [AxisModel.of(axis, _kernel(axis, envelope, scale), [2]) for axis in axes]
+        models = [AxisModel.of(axis, plain_kernel(axis, envelope, scale), [2]) for axis in axes]
         second = tuple(np.asarray(model.derivatives[2]) for model in models)
         solver = SeparableSolver.of([matrix[1:-1, 1:-1] for matrix in second])
         middle, middle_second = zip(*(_at_middle(model) for model in models), strict=True)
@@ -103,7 +103,8 @@ class PoissonFactors:
         return jnp.einsum("ij,bkj->bki", zeroth[1], x) + jnp.einsum("ij,bjk->bik", zeroth[0], y)
 
 
-def _kernel(axis: Axis, envelope: str, scale: float) -> SpectralMixture:
+def plain_kernel(axis: Axis, envelope: str, scale: float) -> SpectralMixture:
+    """One envelope without a frequency, its scale in lengths of the axis."""
     return SpectralMixture.of([1.0], 1 / (scale * axis.length), [0.0], envelope)
 
 
@@ -133,7 +134,7 @@ def _posterior(axes: tuple[Axis, Axis], stride: tuple[int, ...], envelope: str) 
     """Whitener of measurements at every stride-th point, and the standard deviation that they leave at all points."""
     few = tuple(dataclasses.replace(a, n=(a.n - 1) // k + 1) for a, k in zip(axes, stride, strict=True))
     told = Collocation.of(equations.poisson(2), few, [DIRICHLET, DIRICHLET], lambda x, y: x + y)
-    kernels = tuple(_kernel(axis, envelope, 1 / (axis.n - 1)) for axis in few)
+    kernels = tuple(plain_kernel(axis, envelope, 1 / (axis.n - 1)) for axis in few)
     known = solve_gram(told, kernels)
     whitener = scipy.linalg.solve_triangular(known.factor, np.diag(1 / known.scales), lower=True)
     tables = cross_tables(kernels, [axis.points for axis in axes], few, 2)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.gp_problems import sine_series
 from pdes.generators import GPPoisson
-from pdes.generators.gp_poisson import blend_of_sides
+from pdes.generators.gp_square import blend_of_sides
 from pdes.gp.axis import Axis
 from pdes.gp.poisson import PoissonFactors
 
