@@ -56,7 +56,8 @@ class Refiner:
     [b, *space, t], of several fields one after the other ([b, *space, field * t], all times of the first, then of the
     second), which is the order of the data sets' channels. Where their grid is not that of the equation, only the modes
     that both have are changed; a mean that its states do not have, as that of a vorticity, becomes the one of the last
-    input. Zero steps return the prediction, bit for bit.
+    input, and a Nyquist mode that they do not have becomes zero, as in the solver's own fields. Zero steps return the
+    prediction, bit for bit.
 
     Args:
         residual: `Differences` (cheap, as exact as its differences) or `Shooting` (as exact as the solver in it).
@@ -161,18 +162,20 @@ class Refiner:
 
             course = self._descend(loss, jnp.zeros((*start.shape, 2), start.real.dtype))
             correction = sources.correction(course.best, size)
-        mean = jnp.where(course.steps > 0, self._conserved(prediction, start, history, past), 0)
-        return self._refined(prediction + self.fields(correction, prediction.shape) + mean, course)
+        lost = jnp.where(course.steps > 0, self._lost(prediction, start, history, past), 0)
+        return self._refined(prediction + self.fields(correction, prediction.shape) + lost, course)
 
-    def _conserved(self, prediction: Array, start: Array, history: Array, past: Array) -> Float[Array, "..."]:
-        """What the mean of every output lacks where states have none: that of the last input."""
+    def _lost(self, prediction: Array, start: Array, history: Array, past: Array) -> Float[Array, "..."]:
+        """What modes lack that no states of the fields' grid have: the mean that of the last input, the highest all."""
         space, names = tuple(range(self.residual.equation.grid.ndim)), count_fields(self.residual.equation)
-        lost, known = (
-            jnp.mean(values - self.fields(states, values.shape), space, keepdims=True)
-            for values, states in ((prediction, start), (history, past))
-        )
-        last = known.reshape(*known.shape[:-1], names, -1)[..., -1:]
-        return (last - lost.reshape(*lost.shape[:-1], names, -1)).reshape(lost.shape)
+        rest, known = (v - self.fields(states, v.shape) for v, states in ((prediction, start), (history, past)))
+        lost, last = (jnp.mean(v, space, keepdims=True) for v in (rest, known))
+        last = last.reshape(*last.shape[:-1], names, -1)[..., -1:]
+        mean = (last - lost.reshape(*lost.shape[:-1], names, -1)).reshape(lost.shape)
+        # An odd grid has no Nyquist frequency, and all the other modes.
+        shape = rest.shape[: len(space)]
+        below = resize(resize(rest, [n - 1 + n % 2 for n in shape], space), shape, space)
+        return mean - (rest - below)
 
     def estimate_one(self, trajectory: Float[Array, "..."], history: Float[Array, "..."]) -> Float[Array, ""]:
         """`estimate` of one sample, not compiled."""

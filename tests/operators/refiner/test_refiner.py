@@ -64,10 +64,12 @@ def test_no_steps_return_the_prediction(x64):
     assert REASONS[int(refined.reason[0])] == "all steps taken"
 
 
-def test_a_mean_that_states_have_not_is_that_of_the_last_input(x64):
-    """A network's vorticity need not have a mean of zero; the equation says nothing of it but that it stays."""
+def test_modes_that_states_have_not_are_not_left_to_the_network(x64):
+    """Its vorticity may have a mean, which the equation lets be as it was, and modes at the Nyquist frequency."""
     equation, prediction, history, truth = small(0.1)
-    refined = Refiner(Shooting(equation, INTERVAL, etdrk4, 1), Newton(2))(prediction + 0.5, history)
+    signs = (-1.0) ** np.arange(prediction.shape[1])
+    highest = 0.5 * signs[:, None, None] * np.cos(np.arange(prediction.shape[2]))[:, None]
+    refined = Refiner(Shooting(equation, INTERVAL, etdrk4, 1), Newton(2))(prediction + 0.5 + highest, history)
     assert errors(refined.trajectory, truth)[0] < 1e-3
 
 
