@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Inexact
 
 
 def fornberg_weights(
@@ -49,36 +51,52 @@ def fornberg_weights(
     return weights[:, derivative]
 
 
-def time_derivative(n_history: int, n_outputs: int, interval: float | int, order: int) -> Float[np.ndarray, "t all"]:
-    """Matrix of d/dt at every output of a trajectory, from the snapshots before them and the outputs.
+def differentiate(
+    snapshots: Inexact[Array, "all ..."], n_history: int, interval: float | int, order: int
+) -> Inexact[Array, "t ..."]:
+    """d/dt at every output of a trajectory, from the snapshots before them and the outputs.
 
-    Each row takes the order + 1 snapshots around its own: as many before as after, and one-sided where the trajectory
+    Each takes the order + 1 snapshots around its own: as many before as after, and one-sided where the trajectory
     begins or ends.
 
     Args:
-        n_history: snapshots before the outputs, the last of them one interval before the first output.
-        n_outputs: snapshots at which the derivative is taken.
+        snapshots: those before the outputs, the last of them one interval before the first output, then the outputs.
+        n_history: how many are before the outputs.
         interval: time between snapshots.
         order: even number up to 8.
 
     Returns:
-        float64 [n_outputs, n_history + n_outputs], unit 1 / time.
+        Of the outputs, unit of the snapshots / time.
 
     Raises:
         ValueError: for another order, or too few snapshots for it.
     """
-    if order not in (2, 4, 6, 8):
-        raise ValueError(f"order: got {order}, wanted 2, 4, 6 or 8")
-    if n_history < 1 or n_outputs < 1 or n_history + n_outputs <= order:
+    check_order(order)
+    total, half = len(snapshots), order // 2
+    if not 1 <= n_history < total or total <= order:
         raise ValueError(
-            f"snapshots: got {n_history} before and {n_outputs} outputs, wanted at least one of each and {order + 1} "
-            f"in all for differences of order {order}; take a lower order or more snapshots"
+            f"snapshots: got {n_history} before and {total - n_history} outputs, wanted at least one of each and "
+            f"{order + 1} in all for differences of order {order}; take a lower order or more snapshots"
         )
-    total = n_history + n_outputs
-    times = interval * np.arange(total)
-    matrix = np.zeros((n_outputs, total))
-    for row, at in enumerate(range(n_history, total)):
-        first = min(max(at - order // 2, 0), total - order - 1)
-        nodes = slice(first, first + order + 1)
-        matrix[row, nodes] = fornberg_weights(times[nodes] - times[at], 0.0)
-    return matrix
+    nodes = np.arange(order + 1)
+
+    def one_sided(rows: range, first: int) -> jax.Array:
+        """At some of the order + 1 snapshots from `first` on."""
+        weights = np.array([fornberg_weights(interval * (nodes + first - row), 0.0) for row in rows])
+        near = snapshots[first : first + order + 1]
+        shape = (len(rows), order + 1, *[1] * (near.ndim - 1))
+        return jnp.sum(jnp.asarray(weights.reshape(shape), near.real.dtype) * near[None], axis=1)
+
+    # Rows that have half of their neighbours on either side are shifted slices of the trajectory: no matrix.
+    begin, end = max(n_history, half), total - half
+    parts = [one_sided(range(n_history, begin), 0)] if begin > n_history else []
+    if begin < end:
+        weights = fornberg_weights(interval * (nodes - half), 0.0)
+        parts += [sum(float(w) * snapshots[begin + j - half : end + j - half] for j, w in enumerate(weights))]
+    return jnp.concatenate([*parts, one_sided(range(max(end, n_history), total), total - order - 1)])
+
+
+def check_order(order: int, name: str = "order") -> None:
+    """Raises ValueError for an order that differences in time do not have."""
+    if order not in (2, 4, 6, 8):
+        raise ValueError(f"{name}: got {order}, wanted 2, 4, 6 or 8; 6 suits smooth trajectories")
