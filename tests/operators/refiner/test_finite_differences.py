@@ -62,7 +62,7 @@ def test_what_is_refused():
 @pytest.mark.slow
 def test_floor_of_the_differences_on_decaying_turbulence(x64):
     """Relative error of w_t at intervals of 0.055, viscosity 1e-3, beside those of another sample of such a flow,
-    5.1e-2, 7.9e-3, 1.9e-3, 5.5e-4. This one is 6 to 9 % faster, which order p sees to the power of p; what is left are
+    5.1e-2, 7.9e-3, 1.9e-3, 5.5e-4. This one is 5 to 9 % faster, which order p sees to the power of p; what is left are
     20 %."""
     equation, fields = turbulence(64, 1e-3, 3)
     states = jax.vmap(jax.vmap(equation.to_spectral, -1))(fields)
