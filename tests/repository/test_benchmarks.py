@@ -1,6 +1,7 @@
 """Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
 
 import dataclasses
+import json
 import math
 import os
 import sys
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from benchmarks import gp_scattered, high_dimension, interpolation, refiner, token_mixers
+from benchmarks import gp_scattered, high_dimension, interpolation, refiner, token_mixers, transform_once_accuracy
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
-from benchmarks.transform_once_accuracy import least
+from benchmarks.transform_once_accuracy import ROWS, Study, least
 from operators import FNO, STFNO
 from operators.layers.afno_mixer import AFNOMixer
 from spectral.plan import OVERRIDE, plan
@@ -98,6 +99,17 @@ def test_learning_rates_are_searched_on_both_sides():
     assert least(error) == 2 and max(asked) == 3
     assert least(lambda power: abs(power + 1)) == -1
     assert least(abs) == 0
+
+
+def test_a_row_that_came_later_is_timed_beside_the_first(tmp_path, monkeypatch):
+    *early, late = [row.name for row in ROWS]
+    (tmp_path / "steps.json").write_text(json.dumps({name: 2.0 + n for n, name in enumerate(early)}))
+    monkeypatch.setattr(transform_once_accuracy, "maker", lambda row: None)
+    monkeypatch.setattr(transform_once_accuracy, "make_step", lambda *_: None)
+    # The machine is four times as fast now, or less busy.
+    monkeypatch.setattr(transform_once_accuracy, "median_times", lambda steps, *_: dict.fromkeys(steps, 0.5))
+    seconds = Study(tmp_path, 5, False).step_seconds()
+    assert seconds == {name: 2.0 + n for n, name in enumerate(early)} | {late: 2.0}
 
 
 def test_the_solver_of_equal_error():
