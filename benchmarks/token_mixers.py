@@ -7,16 +7,19 @@ One forward and backward pass of one mixer on a square grid of tokens, one sampl
 attention have about as many parameters; a global filter has one complex number for every token and channel. Times are
 medians over rounds in which the mixers take turns, so that a busy machine slows all of them alike; memory is that of
 the compiled program beside its arguments. The exponents are those of the growth over the last doublings of the side: 1
-is linear in the number of tokens, 2 quadratic. What the mixers are worth is another question: experiment=ns_afno with
-operator=afno, vit and fno.
+is linear in the number of tokens, 2 quadratic. A second table has AFNO's time per token by transform, with as many
+samples as make the same number of tokens at every size: the memory in use is the same, the transforms are longer. What
+the mixers are worth is another question: experiment=ns_afno with operator=afno, vit and fno.
 """
 
 import argparse
 import functools
 import math
+import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +30,7 @@ from operators.layers.afno_mixer import AFNOMixer
 from operators.layers.global_filter import GlobalFilter
 from operators.layers.self_attention import SelfAttention
 from operators.layers.spectral_conv import SpectralConv
+from spectral.plan import BACKENDS, OVERRIDE
 
 SIDES = (16, 32, 64, 128)
 CHANNELS = 128
@@ -51,20 +55,26 @@ def parameters(make: Callable[..., nnx.Module]) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state))
 
 
-def compiled(make: Callable[..., nnx.Module], side: int, channels: int):
+def compiled(make: Callable[..., nnx.Module], side: int, channels: int, batch: int = 1):
     """Gradients of a mixer by its parameters and input, compiled; and its arguments."""
     graph, state = nnx.split(make(rngs=nnx.Rngs(0)))
 
     def total(state, x):
         return jnp.square(nnx.merge(graph, state)(x)).sum()  # pyright: ignore[reportCallIssue]
 
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, side, side, channels)), jnp.float32)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(batch, side, side, channels)), jnp.float32)
     return jax.jit(jax.grad(total, argnums=(0, 1))).lower(state, x).compile(), (state, x)
 
 
 def measure(side: int, rounds: int) -> dict[str, tuple[float, float]]:
     """Median seconds and MiB of every mixer."""
     programs = {name: compiled(make, side, channels) for name, (channels, make) in cases(side).items()}
+    times = median_times(programs, rounds)
+    return {name: (times[name], _temporaries(programs[name][0])) for name in programs}
+
+
+def median_times(programs: Mapping[str, tuple], rounds: int) -> dict[str, float]:
+    """Median seconds of programs with their arguments, in turns."""
     times: dict[str, list[float]] = {name: [] for name in programs}
     for round_ in range(rounds + 1):
         for name, (program, arguments) in programs.items():
@@ -72,7 +82,38 @@ def measure(side: int, rounds: int) -> dict[str, tuple[float, float]]:
             jax.block_until_ready(program(*arguments))
             if round_:  # the first one warms up
                 times[name].append(time.perf_counter() - start)
-    return {name: (statistics.median(t), _temporaries(programs[name][0])) for name, t in times.items()}
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+@contextmanager
+def transforms_by(backend: str | None) -> Iterator[None]:
+    """What is traced meanwhile has transforms of that backend; None for the plan's."""
+    before = os.environ.pop(OVERRIDE, None)
+    try:
+        os.environ.update({} if backend is None else {OVERRIDE: backend})
+        yield
+    finally:
+        os.environ.pop(OVERRIDE, None)
+        os.environ.update({} if before is None else {OVERRIDE: before})
+
+
+def per_token(sides: Sequence[int], rounds: int) -> str:
+    """A Markdown table: microseconds a token of AFNO with one block, by backend of its transforms."""
+    tokens = sides[-1] ** 2
+    names = {**{name: name for name in BACKENDS}, "plan": None}
+    found = []
+    for side in sides:
+        programs = {}
+        for name, backend in names.items():
+            with transforms_by(backend):
+                channels, make = MIXERS["AFNO, 1 block"]
+                programs[name] = compiled(make, side, channels, tokens // side**2)
+        found.append(median_times(programs, rounds))
+    lines = [f"| transforms | {' | '.join(f'{tokens // s**2} x {s**2} tokens, us' for s in sides)} |"]
+    lines.append("|---" * (1 + len(sides)) + "|")
+    for name in names:
+        lines.append(f"| {name} | {' | '.join(f'{1e6 * row[name] / tokens:.3g}' for row in found)} |")
+    return "\n".join(lines)
 
 
 def _temporaries(program) -> float:
@@ -104,7 +145,10 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=SIDES[-1] ** 2, help="largest number of tokens")
     arguments = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, {arguments.rounds} rounds")
-    print(table([side for side in SIDES if side**2 <= arguments.most], arguments.rounds))
+    sides = [side for side in SIDES if side**2 <= arguments.most]
+    print(table(sides, arguments.rounds))
+    print()
+    print(per_token(sides, arguments.rounds))
 
 
 if __name__ == "__main__":

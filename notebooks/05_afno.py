@@ -133,4 +133,5 @@ plt.show()
 
 # %% [markdown]
 # `python -m benchmarks.token_mixers` measures time and memory as tokens become more, beside attention and an FNO;
-# `experiment=shallow_water_afno` and `globe_afno` are forecasts in FourCastNet's manner.
+# `experiment=shallow_water_afno` and `globe_afno` are forecasts in FourCastNet's manner, and `globe_modafno` finds the
+# states between two.

@@ -4,6 +4,7 @@ from .afno import AFNONet
 from .dpot import DPOT
 from .ffno import FFNO
 from .fno import FNO
+from .interpolation import Interpolation
 from .mgtfno import MGTFNO
 from .modafno import ModAFNO
 from .rollout import Rollout
@@ -24,6 +25,7 @@ __all__ = [
     "TFNO",
     "UNO",
     "AFNONet",
+    "Interpolation",
     "ModAFNO",
     "Rollout",
     "T1Plus",

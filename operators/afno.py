@@ -5,16 +5,13 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array, Float
 
-from .base import Operator
-from .layers.afno_modes import mode_grids_of_tokens
 from .layers.afno_trunk import AFNOTrunk
-from .layers.arguments import points, whole
-from .layers.batches import flatten
-from .layers.patch_embedding import PatchHead, token_grid
-from .layers.resample import resample
+from .layers.arguments import whole
+from .layers.patch_embedding import PatchHead
+from .token_operator import TokenOperator
 
 
-class AFNONet(Operator):
+class AFNONet(TokenOperator):
     """v = H . B_L . ... . B_1 (E u + p): patches as tokens, mixed by AFNO blocks, and every token as a patch again.
 
     E embeds a patch of `patch_size` points per axis, p is a learned vector for every place, B_l is an `AFNOBlock`, and
@@ -58,27 +55,16 @@ class AFNONet(Operator):
     ) -> None:
         self.in_channels, self.out_channels = in_channels, whole("out_channels", out_channels)
         self.trunk = AFNOTrunk(in_channels, ndim=ndim, rngs=rngs, **trunk_options)
-        self.ndim = ndim
-        self.head = PatchHead(self.trunk.embed_dim, out_channels, self.trunk.patch, rngs=rngs)
+        self.ndim, self.patch = ndim, self.trunk.patch
+        self.head = PatchHead(self.trunk.embed_dim, out_channels, self.patch, rngs=rngs)
 
     def __call__(
         self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
     ) -> Float[Array, "*b_outspace co"]:
         """Apply the operator; see `Operator.__call__`."""
-        x = flatten(u, self.ndim, self.in_channels)
-        shape = x.shape[1:-1] if output_shape is None else points("output_shape", output_shape, self.ndim)
-        v = resample(self.head(self.trunk(x)), shape)
-        return v.reshape(*u.shape[: -self.ndim - 1], *v.shape[1:])
+        return self.on_batch(lambda x: self.head(self.trunk(x)), u, output_shape)
 
-    def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to train on a grid that patches do not fill, or that is too coarse for n_modes.
-
-        Raises:
-            ValueError: see `layers.patch_embedding.token_grid` and `layers.modes.check_modes`.
-        """
-        token_grid(points("shape", shape, self.ndim), self.trunk.patch, "shape")
-        super().check_grid(shape)
-
-    def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
-        """See `Operator.mode_grids`: modes are those of the tokens."""
-        return mode_grids_of_tokens(self.trunk.blocks[0].mixer, token_grid(shape, self.trunk.patch))
+    @property
+    def mixer(self) -> nnx.Module:
+        """See `TokenOperator.mixer`."""
+        return self.trunk.blocks[0].mixer

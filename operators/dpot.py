@@ -7,21 +7,19 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from .base import Operator
 from .layers.activations import gelu
 from .layers.afno_block import AFNOBlock
 from .layers.afno_mixer import AFNOMixer
 from .layers.arguments import points, random_streams, refusal, whole
-from .layers.batches import flatten
 from .layers.channel_mlp import ChannelMLP
 from .layers.embeddings import GridEmbedding
 from .layers.patch_embedding import PatchEmbedding, PatchHead, as_patch, token_grid
 from .layers.position_embedding import PositionEmbedding
-from .layers.resample import resample
 from .layers.time_aggregator import TimeAggregator
+from .token_operator import TokenOperator
 
 
-class DPOT(Operator):
+class DPOT(TokenOperator):
     """v = Q . B_L . ... . B_1 . A (E (u_1, x, t_1) + p, .., E (u_T, x, t_T) + p): the next step from the last T.
 
     E embeds the patches of every step with the coordinates of space and time, A makes one field of tokens of all steps
@@ -97,15 +95,20 @@ class DPOT(Operator):
         self, u: Float[Array, "*b_space ci"], output_shape: tuple[int, ...] | None = None
     ) -> Float[Array, "*b_outspace co"]:
         """Apply the operator; see `Operator.__call__`."""
-        x = flatten(u, self.ndim, self.in_channels)
-        shape = x.shape[1:-1] if output_shape is None else points("output_shape", output_shape, self.ndim)
+        return self.on_batch(self._fields, u, output_shape)
+
+    @property
+    def mixer(self) -> nnx.Module:
+        """See `TokenOperator.mixer`."""
+        return self.blocks[0].mixer
+
+    def _fields(self, x: Float[Array, "b *space ci"]) -> Float[Array, "b *space co"]:
         x = self.position(self.embedding(self._steps(x)))
         x = self.aggregator(x.reshape(-1, self.n_steps, *x.shape[1:]))
         for block in self.blocks:
             x = block(x)
         y = self.head(x) + self.bias[...].reshape([1] * (x.ndim - 1) + [-1])
-        v = resample(self.projection(gelu(y)), shape)
-        return v.reshape(*u.shape[: -self.ndim - 1], *v.shape[1:])
+        return self.projection(gelu(y))
 
     def _steps(self, x: Float[Array, "b *space ft"]) -> Float[Array, "bt *space f"]:
         """Every step as a sample, with its coordinates."""
@@ -114,11 +117,3 @@ class DPOT(Operator):
         x = self.coordinates(x.reshape(b * self.n_steps, *space, -1))
         times = np.tile(np.arange(self.n_steps) / self.n_steps, b).reshape(-1, *[1] * len(space), 1)
         return jnp.concatenate([x, jnp.broadcast_to(jnp.asarray(times, x.dtype), (*x.shape[:-1], 1))], axis=-1)
-
-    def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to train on a grid that patches do not fill.
-
-        Raises:
-            ValueError: see `layers.patch_embedding.token_grid`.
-        """
-        token_grid(points("shape", shape, self.ndim), self.patch, "shape")

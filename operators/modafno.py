@@ -7,20 +7,17 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from .base import Operator
 from .layers.afno_mixer import AFNOMixer
-from .layers.afno_modes import mode_grids_of_tokens
 from .layers.arguments import choice, known, number, points, random_streams, refusal, whole
-from .layers.batches import flatten
 from .layers.linear import Linear
 from .layers.modulated_block import ModulatedBlock
 from .layers.patch_embedding import PatchEmbedding, PatchHead, as_patch, token_grid
 from .layers.position_embedding import PositionEmbedding
-from .layers.resample import resample
 from .layers.scale_shift import TimeEmbedding
+from .token_operator import TokenOperator
 
 
-class ModAFNO(Operator):
+class ModAFNO(TokenOperator):
     """v(t) = H . B_L(t) . ... . B_1(t) (E u + p + A e(t)): an AFNO whose layers are scaled and shifted by the time.
 
     e(t) is an embedding of the time; every block scales and shifts the hidden layers of its mixer and of its MLP by it
@@ -107,29 +104,26 @@ class ModAFNO(Operator):
             output_shape: grid of the output, by default that of the input.
             time: of the output, between 0 and `max_time`: one for all samples, or [*b].
         """
-        x = flatten(u, self.ndim, self.in_channels)
-        shape = x.shape[1:-1] if output_shape is None else points("output_shape", output_shape, self.ndim)
-        times = jnp.asarray(time, x.dtype).reshape(-1)
-        if len(times) not in (1, len(x)):
-            raise refusal("time", times.shape, f"one time, or one for each of {len(x)} samples", "pass [*b] of them")
-        times = jnp.broadcast_to(times, (len(x),))
-        e = self.time(times)
-        x = self.position(self.embedding(x))
-        x = x + self.of_time(e).reshape(len(x), *[1] * self.ndim, -1)
-        for block in self.blocks:
-            x = block(x, e)
-        v = resample(self.head(x), shape)
-        return v.reshape(*u.shape[: -self.ndim - 1], *v.shape[1:])
 
-    def check_grid(self, shape: tuple[int, ...]) -> None:
-        """Refuse to train on a grid that patches do not fill, or that is too coarse for n_modes.
+        def fields(x: Float[Array, "b *space ci"]) -> Float[Array, "b *space co"]:
+            e = self.time(_times(time, x))
+            x = self.position(self.embedding(x))
+            x = x + self.of_time(e).reshape(len(x), *[1] * self.ndim, -1)
+            for block in self.blocks:
+                x = block(x, e)
+            return self.head(x)
 
-        Raises:
-            ValueError: see `layers.patch_embedding.token_grid` and `layers.modes.check_modes`.
-        """
-        token_grid(points("shape", shape, self.ndim), self.patch, "shape")
-        super().check_grid(shape)
+        return self.on_batch(fields, u, output_shape)
 
-    def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
-        """See `Operator.mode_grids`: modes are those of the tokens."""
-        return mode_grids_of_tokens(self.blocks[0].mixer, token_grid(shape, self.patch))
+    @property
+    def mixer(self) -> nnx.Module:
+        """See `TokenOperator.mixer`."""
+        return self.blocks[0].mixer
+
+
+def _times(time: Array | float, x: Float[Array, "b *space c"]) -> Float[Array, "b"]:
+    """The time of every sample."""
+    times = jnp.asarray(time, x.dtype).reshape(-1)
+    if len(times) not in (1, len(x)):
+        raise refusal("time", times.shape, f"one time, or one for each of {len(x)} samples", "pass [*b] of them")
+    return jnp.broadcast_to(times, (len(x),))

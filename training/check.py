@@ -10,6 +10,7 @@ from flax import nnx
 from data.normalizer import Normalizer
 from data.splits import SplitSpec
 from operators.base import Operator
+from operators.interpolation import Interpolation
 from operators.rollout import Rollout
 
 from . import build
@@ -164,8 +165,8 @@ def _check_normalizers(run: Run, splits: dict[str, tuple[Any, SplitSpec]]) -> No
 
 
 def _check_frames(run: Run, operator: Operator) -> None:
-    """A rollout that sees, makes or adds several frames of a field has them in one unit."""
-    if not isinstance(operator, Rollout):
+    """A rollout or an interpolation that sees, makes or adds several frames of a field has them in one unit."""
+    if not isinstance(operator, Rollout | Interpolation):
         return
     frames = operator.in_channels // operator.fields, operator.out_channels // operator.fields
     keys = "normalize_inputs", "normalize_targets"
@@ -175,7 +176,7 @@ def _check_frames(run: Run, operator: Operator) -> None:
         return
     names = ["null" if mode is None else mode for mode in modes]
     raise ValueError(
-        f"data.normalize_inputs, data.normalize_targets: got {names[0]}, {names[1]} for a rollout from {frames[0]} to "
+        f"data.normalize_inputs, data.normalize_targets: got {names[0]}, {names[1]} for a map from {frames[0]} to "
         f"{frames[1]} frames of order {operator.order}, wanted field or null for both: frames in other units do not "
         "continue each other; set data.normalize_inputs=field data.normalize_targets=field"
     )

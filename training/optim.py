@@ -38,6 +38,25 @@ def step_decay(peak: float, total_steps: int, *, every: float = 0.2, factor: flo
     return optax.exponential_decay(peak, max(round(every * total_steps), 1), factor, staircase=True)
 
 
+def warm_restarts(peak: float, total_steps: int, *, every: int, final: float = 0.0) -> optax.Schedule:
+    """A half cosine from the peak towards `final * peak` that begins anew after every `every` steps.
+
+    Args:
+        peak: learning rate at every start.
+        total_steps: optimizer steps of the whole run, of no matter here.
+        every: steps from one start to the next.
+        final: what a piece goes to, as a fraction of the peak.
+
+    Source: Loshchilov & Hutter, SGDR, 2017, with pieces of one length.
+    """
+    del total_steps
+    wanted = "a whole number of steps, 1 or more"
+    check("every", every, isinstance(every, int) and not isinstance(every, bool) and every > 0, wanted)
+    check("final", final, final >= 0, "a fraction of the peak, 0 or more")
+    piece = optax.cosine_decay_schedule(peak, every, alpha=final)
+    return lambda count: piece(jnp.asarray(count) % every)
+
+
 def one_cycle(peak: float, total_steps: int, *, warmup: float = 0.3, div: float = 25.0, final_div: float = 1e4):
     """Smith's one-cycle policy with cosine pieces: peak/div up to peak, then down to peak/div/final_div."""
     return optax.cosine_onecycle_schedule(total_steps, peak, warmup, div, final_div)

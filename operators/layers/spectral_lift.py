@@ -37,19 +37,20 @@ class SpectralLift(nnx.Module):
         """Lift the coefficients of fields on a grid of `shape`."""
         weight, bias = self.linear.weight[...], self.linear.bias
         assert bias is not None
-        one = np.zeros((*self.truncation.stored, self.truncation.parts, 1), np.float32)
+        dtype = jnp.promote_types(z.dtype, jnp.float32)
+        one = np.zeros((*self.truncation.stored, self.truncation.parts, 1), dtype)
         one[(*self.truncation.origin, 0, 0)] = self.truncation.scale(shape)
         constant = matmul(jnp.asarray(one), bias[...][None])
         if self.coordinates:
-            constant += matmul(self._lines(shape), weight[self.in_channels :])
+            constant += matmul(self._lines(shape, dtype), weight[self.in_channels :])
         return matmul(z, weight[: self.in_channels]) + constant[None]
 
-    def _lines(self, shape: tuple[int, ...]) -> Float[Array, "*k p d"]:
+    def _lines(self, shape: tuple[int, ...], dtype: np.dtype) -> Float[Array, "*k p d"]:
         """Coefficients of the coordinates: each is transformed along its own axis, on one point of the others."""
         lines = []
         for axis, size in enumerate(shape):
             line = np.linspace(0, 1, size) if self.truncation.norm == "ortho" else (np.arange(size) + 0.5) / size
             thin = [size if j == axis else 1 for j in range(len(shape))]
-            z = self.truncation.forward(jnp.asarray(line.reshape(*thin, 1), jnp.float32))
+            z = self.truncation.forward(jnp.asarray(line.reshape(*thin, 1), dtype))
             lines.append(z * (self.truncation.scale(shape) / self.truncation.scale(thin)))
         return jnp.concatenate(lines, axis=-1)

@@ -79,6 +79,13 @@ def test_global_filter_values_of_the_published_code():
     check_recorded(apply(layer, wave(PLANE)), 0.035997, 61.746019, values, -0.097907)
 
 
+def test_one_linear_layer_of_blocks_with_the_values_of_the_published_code():
+    """Their BFNO2D: no biases, no activation, no shrinkage, and no second layer, which is an identity here."""
+    layer = mixer(bias=None, sparsity_threshold=0, non_linearity=lambda z: z)
+    layer.w2.set_value(jnp.zeros((2, 4, 4, 4)).at[0].set(jnp.eye(4)))
+    check_recorded(apply(layer, wave(PLANE)), 0.320495, 1584.776502, (0.360406, 0.832440, 1.043624, 0.950518), 0.721164)
+
+
 def test_a_global_filter_belongs_to_frequencies():
     """A band-limited function is filtered alike on a finer grid: no weight moves to another frequency."""
     layer = build(lambda: GlobalFilter(2, (7, 9), rngs=nnx.Rngs(0)))

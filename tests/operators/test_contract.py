@@ -11,7 +11,22 @@ from flax import nnx
 from operator_testing import apply, apply_to, build, sample
 
 import operators
-from operators import DPOT, FFNO, FNO, MGTFNO, STFNO, T1, TFNO, UNO, AFNONet, ModAFNO, Rollout, T1Plus, UNet
+from operators import (
+    DPOT,
+    FFNO,
+    FNO,
+    MGTFNO,
+    STFNO,
+    T1,
+    TFNO,
+    UNO,
+    AFNONet,
+    Interpolation,
+    ModAFNO,
+    Rollout,
+    T1Plus,
+    UNet,
+)
 
 SHAPES = {1: (12,), 2: (10, 13), 3: (6, 7, 8)}
 
@@ -25,6 +40,12 @@ EXAMPLES = {
     ),
     "FFNO": lambda ndim: FFNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
     "FNO": lambda ndim: FNO((4,) * ndim, 2, 3, 6, n_layers=2, rngs=nnx.Rngs(0)),
+    "Interpolation": lambda ndim: Interpolation(
+        *(2, 3),
+        network=functools.partial(ModAFNO, ndim=ndim, grid=SHAPES[ndim], mod_dim=4, **PATCHES),
+        order=1,
+        rngs=nnx.Rngs(0),
+    ),
     "MGTFNO": lambda ndim: MGTFNO(
         2, 3, trunk=functools.partial(FNO, (4,) * ndim, hidden_channels=6, n_layers=1), ndim=ndim, rngs=nnx.Rngs(0)
     ),

@@ -82,6 +82,20 @@ def test_equals_its_definition(n_modes, shape, target):
     assert np.abs(got - want).max() <= 1e-6 * max(1, np.abs(want).max())
 
 
+def test_values_of_a_textbook_convolution():
+    """Rows 0 .. 7 and 24 .. 31 and columns 0 .. 7 of rfft2, recorded in float64 with NumPy."""
+    conv = make(2, 3, (16, 14), bias=False)
+    i = np.arange(16 * 8 * 2 * 3).reshape(16, 8, 2, 3)
+    # Ours are in ascending order of frequencies, real and imaginary part before the channels.
+    theirs = np.roll(np.stack([np.sin(0.3 + 0.7 * i), np.cos(0.5 + 0.9 * i)], axis=2), 8, axis=0)
+    conv.weight.tensor[...] = jnp.asarray(theirs, jnp.float32)
+    x = np.sin(0.2 + 0.53 * np.arange(2 * 32 * 32 * 2)).reshape(2, 32, 32, 2)
+    y = np.asarray(apply(conv, jnp.asarray(x, jnp.float32)), np.float64).ravel()
+    assert y.sum() == pytest.approx(4.211913, abs=1e-4) and (y**2).sum() == pytest.approx(27.184667, rel=1e-5)
+    np.testing.assert_allclose(y[:4], (-0.033855, -0.058659, -0.048229, 0.028422), atol=2e-6)
+    assert y[-1] == pytest.approx(-0.040225, abs=2e-6)
+
+
 @pytest.mark.parametrize(
     ("n", "axis", "kept"), [(6, 0, {3: 0.5}), (6, 1, {3: 1.0}), (7, 0, {3: 1.0}), (7, 1, {3: 1.0})]
 )

@@ -11,7 +11,10 @@ from operator_testing import apply, apply_to, build, sample
 
 from operators import T1
 from operators.layers.activations import gelu
+from operators.layers.spectral_lift import SpectralLift
 from spectral.transforms import dctn, idctn
+from spectral.truncation import Truncation
+from training.losses import RelativeL2
 
 
 def small(n_modes=(6, 5), **options):
@@ -99,7 +102,26 @@ def test_trains_in_any_dimension(basis, shape, n_modes):
 def test_the_output_begins_at_zero():
     """Head matrices of 1e-8: a relative loss of 1 and nothing else."""
     operator = small((8, 8), head_scale=1e-8, init="variance_preserving", resolution=(16, 16))
-    assert float(jnp.abs(apply(operator, sample(2, 16, 16, 2))).max()) < 1e-9
+    v = apply(operator, sample(2, 16, 16, 2))
+    assert float(jnp.abs(v).max()) < 1e-9
+    np.testing.assert_allclose(RelativeL2((1.0, 1.0))(v, sample(2, 16, 16, 3, seed=1)), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("basis", ["cosine", "fourier"])
+@pytest.mark.usefixtures("x64")
+def test_an_affine_map_commutes_with_the_transform(basis):
+    truncation = Truncation((7, 5), basis)
+    lift = SpectralLift(2, 3, truncation, coordinates=True, rngs=nnx.Rngs(0))
+    weight, bias = (np.asarray(p[...], np.float64) for p in (lift.linear.weight, lift.linear.bias))
+    lift.linear.weight.set_value(jnp.asarray(weight))
+    lift.linear.bias.set_value(jnp.asarray(bias))
+    u = np.random.default_rng(0).normal(size=(2, 13, 12, 2))
+    lines = np.stack(np.meshgrid(np.linspace(0, 1, 13), np.linspace(0, 1, 12), indexing="ij"), -1)
+    wide = np.concatenate([u, np.broadcast_to(lines, (2, 13, 12, 2))], -1) @ weight + bias
+    got, want = jax.jit(
+        lambda u, wide: (lift(truncation.forward(u), (13, 12)), truncation.forward(wide))
+    )(u, wide)  # fmt: skip
+    np.testing.assert_allclose(got, want, atol=1e-11)  # float64, values of about ten
 
 
 @pytest.mark.parametrize("basis", ["cosine", "fourier"])

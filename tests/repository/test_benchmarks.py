@@ -1,22 +1,25 @@
 """Benchmarks measure what they say: the rows of the table of compression, and the compiled step."""
 
 import dataclasses
+import json
 import math
 import os
 import sys
 from functools import partial
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import nnx
 
-from benchmarks import gp_scattered, high_dimension, refiner, token_mixers
+from benchmarks import gp_scattered, high_dimension, interpolation, refiner, token_mixers, transform_once_accuracy
 from benchmarks.compiled_step import compiled_step
 from benchmarks.compression import DENSE, completed, count, rows
 from benchmarks.token_mixers import MIXERS, cases, parameters, table
-from benchmarks.transform_once_accuracy import least
+from benchmarks.transform_once_accuracy import ROWS, Study, least
 from operators import FNO, STFNO
 from operators.layers.afno_mixer import AFNOMixer
+from spectral.plan import OVERRIDE, plan
 from training.sharding import make_mesh
 from training.trajectory import Trajectory
 
@@ -53,6 +56,13 @@ def test_doors_refuse_what_they_would_ignore_or_fail_on(benchmark, options, mess
     assert message in capsys.readouterr().err
 
 
+def test_interpolation_errors_beside_the_straight_line():
+    x, y = np.array([[0.0, 4.0, 8.0, 8.0]]), np.array([[1.5, 4.0, 8.0, 9.0]])
+    rows = interpolation.table(x, y, y + 0.5, (0.25, 0.75)).splitlines()[2:]
+    # The line has 1 and 8 at 0.25, where the truth is 1.5 and 8, and 3 and 8 at 0.75 (4 and 9).
+    assert rows == ["| 0.25 | 0.5 | 0.3536 | 1.41 |", "| 0.75 | 0.5 | 1 | 0.50 |"]
+
+
 def test_token_mixers_have_about_as_many_parameters():
     counts = {name: parameters(make) for name, (_, make) in MIXERS.items()}
     assert counts["AFNO, 1 block"] == counts["attention"] == 66_048
@@ -66,6 +76,19 @@ def test_the_table_of_token_mixers(monkeypatch):
     assert "time ~ N^" in header and row.startswith(f"| AFNO | 8 | {4 * 8**2 // 2 + 4 * 8} |")
 
 
+def test_time_per_token_by_backend(monkeypatch):
+    monkeypatch.setattr(token_mixers, "MIXERS", {"AFNO, 1 block": (8, partial(AFNOMixer, 8, num_blocks=1))})
+    monkeypatch.setenv(OVERRIDE, "fft")
+    rows = token_mixers.per_token((4,), rounds=1).splitlines()
+    assert rows[0] == "| transforms | 1 x 16 tokens, us |"
+    assert [row.split()[1] for row in rows[2:]] == ["fft", "matmul", "plan"]
+    for backend, reason in (("matmul", OVERRIDE), (None, "fastest")):
+        with token_mixers.transforms_by(backend):
+            found = plan((8, 8), (2, 2))
+            assert found.reason == reason and backend in (None, found.backend)
+    assert os.environ[OVERRIDE] == "fft"
+
+
 def test_learning_rates_are_searched_on_both_sides():
     asked = []
 
@@ -76,6 +99,17 @@ def test_learning_rates_are_searched_on_both_sides():
     assert least(error) == 2 and max(asked) == 3
     assert least(lambda power: abs(power + 1)) == -1
     assert least(abs) == 0
+
+
+def test_a_row_that_came_later_is_timed_beside_the_first(tmp_path, monkeypatch):
+    *early, late = [row.name for row in ROWS]
+    (tmp_path / "steps.json").write_text(json.dumps({name: 2.0 + n for n, name in enumerate(early)}))
+    monkeypatch.setattr(transform_once_accuracy, "maker", lambda row: None)
+    monkeypatch.setattr(transform_once_accuracy, "make_step", lambda *_: None)
+    # The machine is four times as fast now, or less busy.
+    monkeypatch.setattr(transform_once_accuracy, "median_times", lambda steps, *_: dict.fromkeys(steps, 0.5))
+    seconds = Study(tmp_path, 5, False).step_seconds()
+    assert seconds == {name: 2.0 + n for n, name in enumerate(early)} | {late: 2.0}
 
 
 def test_the_solver_of_equal_error():

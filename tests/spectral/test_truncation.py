@@ -55,6 +55,17 @@ def test_isometry_and_projection(basis, shape, n_modes):
     assert truncation.alive.sum() == np.prod(truncation._counts)
 
 
+def test_norms_of_half_spectra_need_weights():
+    """On white noise: a column but the first and the last stands for two."""
+    truncation = Truncation((62, 62), "fourier")
+    u = jnp.asarray(field(1, 64, 64, 1), jnp.float32)
+    u = truncation.inverse(truncation.forward(u), (64, 64))
+    size = float(jnp.linalg.norm(u))
+    assert float(jnp.linalg.norm(truncation.forward(u))) == pytest.approx(size, rel=1e-5)
+    plain = np.linalg.norm(np.fft.rfft2(np.asarray(u)[0, ..., 0], norm="ortho"))
+    assert 0.7 < plain / size < 0.76  # about the root of a half: most columns count once
+
+
 @pytest.mark.parametrize("size", [7, 64, 129, 600, 1062])
 def test_cosine_transform_against_scipy(size):
     u = np.random.default_rng(0).normal(size=size)

@@ -162,7 +162,17 @@ def units(inputs: str, targets: str) -> list[str]:
 )
 def test_frames_in_other_units_do_not_continue_each_other(tmp_path, frames, modes):
     settings, _ = parse(composed(tmp_path, "x", *frames, *units(*modes)))
-    with pytest.raises(ValueError, match=f"got {modes[0]}, {modes[1]} for a rollout .* wanted field or null for both"):
+    with pytest.raises(ValueError, match=f"got {modes[0]}, {modes[1]} for a map .* wanted field or null for both"):
+        check_components(settings)
+
+
+def test_states_of_an_interpolation_have_one_unit(tmp_path):
+    cfg = composed(tmp_path, "x", "data.inputs={vorticity: [0, 2]}", *units("channel", "field"))
+    with initialize_config_module("configs", version_base="1.3"):
+        cfg.operator = compose("train", ["operator=interpolation", "pde=global_vorticity"]).operator
+    cfg.operator.network.update(grid=[8, 12], embed_dim=8, depth=1)
+    settings, _ = parse(cfg)
+    with pytest.raises(ValueError, match="got channel, field for a map from 2 to 3 frames of order 1, wanted field"):
         check_components(settings)
 
 

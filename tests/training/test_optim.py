@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from training.optim import adamw, constant, cosine, one_cycle, step_decay
+from training.optim import adamw, constant, cosine, one_cycle, step_decay, warm_restarts
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,9 @@ from training.optim import adamw, constant, cosine, one_cycle, step_decay
         (cosine(1e-2, 100), {0: 1e-2, 50: 5e-3, 100: 0.0}),
         (cosine(1e-2, 100, warmup=0.1, final=0.1), {0: 0.0, 5: 5e-3, 10: 1e-2, 100: 1e-3}),
         (step_decay(1e-2, 100, every=0.2, factor=0.5), {0: 1e-2, 19: 1e-2, 20: 5e-3, 99: 1e-2 / 16}),
+        # PyTorch's CosineAnnealingWarmRestarts(T_0=8): peak (1 + cos(pi t / 8)) / 2 with t from the last restart.
+        (warm_restarts(1e-2, 20, every=8), {0: 1e-2, 4: 5e-3, 7: 0.03806e-2, 8: 1e-2, 12: 5e-3, 16: 1e-2}),
+        (warm_restarts(1e-2, 20, every=8, final=0.5), {4: 7.5e-3, 8: 1e-2}),
         (one_cycle(1e-2, 100), {0: 1e-2 / 25, 30: 1e-2}),
         (constant(1e-2, 100), {0: 1e-2, 99: 1e-2}),
     ],
@@ -21,6 +24,11 @@ def test_schedule(schedule, points):
     for step, value in points.items():
         # Schedules are computed in float32; the zero at the end of a cosine is one of round-off.
         np.testing.assert_allclose(schedule(step), value, rtol=1e-5, atol=1e-9)
+
+
+def test_a_piece_between_restarts_is_a_number_of_steps():
+    with pytest.raises(ValueError, match="every: got 0, wanted a whole number of steps"):
+        warm_restarts(1e-2, 20, every=0)
 
 
 def test_adamw_first_step():

@@ -16,7 +16,7 @@ from training.run import run
 from training.trained import load_run
 from training.trajectory import trajectory_of
 
-# An odd grid: all its modes are the equation's. The highest of an even one is not, and stays as the network has it.
+# An odd grid: all its modes are those of the equation.
 FLOW = (
     "pde=ns_decaying", "data=ns_decaying", "pde.shape=[50,50]", "pde.viscosity=5e-3", "data.normalize_inputs=field",
     "data.normalize_targets=field", "data.splits.train={samples:32,seed:0,resolutions:[[33,33]]}",
