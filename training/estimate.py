@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from data.source import Samples
 from operators.refiner import Differences, Refiner
+from operators.refiner.flow import count_fields
 
 from .trajectory import trajectory_of
 
@@ -17,24 +19,41 @@ from .trajectory import trajectory_of
 LEVEL = 0.9
 
 
-def estimate_of(samples: Samples, allow: Sequence[str] = ()) -> Callable[[Array, Array], Float[Array, "b"]]:
-    """(inputs, predictions) -> relative estimate of every sample, without the targets.
+def estimate_of(
+    samples: Samples, allow: Sequence[str] = (), order: float | int = 0
+) -> Callable[[Array, Array], Float[Array, "b"]]:
+    """(inputs, predictions) -> what the equation says of every sample's relative error, without the targets.
 
-    The residual of the equation behind the data, with differences in time over inputs and outputs (`Differences`, of
-    order 6 where there are snapshots for it), relative to that of the last input held: `operators.refiner.Estimator`.
-    It is taken on a grid where no stored mode is lost to de-aliasing.
+        T k^-s eta_s(v) / |v|    over outputs that span a time T, k the lowest wavenumber, |v| in L^2 of space and time
+
+    eta is that of the equation behind the data, with differences in time over inputs and outputs (`Differences`, of
+    order 6 where there are snapshots for it): `operators.refiner.Estimator`. It is taken on a grid where no stored mode
+    is lost to de-aliasing. The denominator is that of the relative L2 error: relative to the estimate of persistence,
+    as the history of a refinement is, a livelier sample with its larger error would have no larger estimate.
 
     Args:
         samples: a set of trajectories: inputs are the snapshots before the targets.
         allow: as for `data.instantiate.instantiate`.
+        order: s of the residual's norm. 0 is that of the field itself: through the propagator of the equation
+            |u - v| / |v| <= exp(growth) times the estimate. Negative ones see less of the small scales.
 
     Raises:
         ValueError: where the data are no trajectory of an equation, see `training.trajectory.trajectory_of`.
     """
     trajectory = trajectory_of(samples, allow, what="estimate")
-    order = max(p for p in (2, 4, 6) if p < trajectory.snapshots)
-    one = jax.vmap(Refiner(Differences(trajectory.equation, trajectory.interval, order)).estimate_one)
-    return lambda x, prediction: one(prediction, x)
+    differences = max(p for p in (2, 4, 6) if p < trajectory.snapshots)
+    refiner = Refiner(Differences(trajectory.equation, trajectory.interval, differences), order=order)
+    grid, interval, fields = trajectory.equation.grid, trajectory.interval, count_fields(trajectory.equation)
+
+    def one(x: Array, prediction: Array) -> Array:
+        eta = refiner.estimator(refiner.states(prediction), refiner.states(x))
+        *shape, channels = prediction.shape
+        size = jnp.linalg.norm(prediction) * math.sqrt(interval * math.prod(grid.extent) / math.prod(shape))
+        lowest = 2 * math.pi / max(grid.extent)
+        scale = interval * (channels // fields) * lowest**-order
+        return scale * eta / jnp.maximum(size, jnp.finfo(size.dtype).tiny)
+
+    return jax.vmap(one)
 
 
 def interval(errors: np.ndarray, estimates: np.ndarray) -> tuple[float, float]:

@@ -1,9 +1,11 @@
 """Errors of a run on its test sets, or at another resolution: `python -m training.evaluate run=outputs/<id>`."""
 
+import copy
 import dataclasses
 import functools
+import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,17 @@ class Evaluation:
         resolution: points per axis, one number or one per axis; null for those that the split names. The set is
             found, or generated with the run's generator: the same samples on another grid.
         generator: arguments that replace those of the run's generator, such as a finer solver grid
-            (`+generator.shape=[384,384]`) for a higher resolution.
+            (`+generator.shape=[384,384]`) for a higher resolution. Other ones make other samples, and are in the name
+            of the result: `test_viscosity=0.002`.
         which: latest or best checkpoint.
         batch_size: samples per call; null for that of the run.
         devices: devices to use; -1 for all.
         estimate: also estimate the errors from the equation behind the data, without the targets, and say what that is
-            worth: see `training.estimate`. The interval comes from split `valid`, on the grid that the run trained on.
+            worth: see `training.estimate`. The interval comes from the run's own split `valid`, on the grid that the
+            run trained on.
+        estimate_order: of the norm of the residual in it.
+        estimate_samples: samples of that split, more than it has where they are to be made; null for its own. Windows
+            of one trajectory are alike: count trajectories.
         refine: a choice of `configs/refine`, such as refine=shooting: also refine the predictions by the equation
             behind the data, and solve it serially from the same inputs; see `training.refinement`.
         allow: prefixes of `_target_` beyond this package's own. Only this command grants them: a run from elsewhere
@@ -45,6 +52,8 @@ class Evaluation:
     batch_size: int | None = None
     devices: int = -1
     estimate: bool = False
+    estimate_order: float = 0.0
+    estimate_samples: int | None = None
     refine: dict[str, Any] = field(default_factory=dict)
     allow: list[str] = field(default_factory=list)
 
@@ -53,6 +62,8 @@ class Evaluation:
             raise ValueError(f"which: got {self.which!r}, wanted latest or best")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size: got {self.batch_size}, wanted a positive number, or null")
+        if self.estimate_samples is not None and self.estimate_samples < 1:
+            raise ValueError(f"estimate_samples: got {self.estimate_samples}, wanted a positive number, or null")
 
 
 ConfigStore.instance().store(name="evaluate_schema", node=Evaluation)
@@ -101,7 +112,8 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
     try:
         (folder / "evaluations").mkdir(exist_ok=True)
         asked: dict[str, Any] = {"generator": settings.generator} if settings.generator else {}
-        asked |= {"estimate": True} if settings.estimate else {}
+        asked |= {"estimate": True, "estimate_order": settings.estimate_order} if settings.estimate else {}
+        asked |= {"estimate_samples": settings.estimate_samples} if settings.estimate_samples else {}
         asked |= {"refinement": settings.refine} if settings.refine else {}
         key = f"_{content_key(asked)}" if asked else ""
         name = f"{'+'.join(sets)}_step{result['step']}{key}.json"
@@ -171,11 +183,14 @@ def _estimates(
     from .estimate import calibration, estimate_of, interval
 
     def measured(samples: Any) -> dict[str, np.ndarray]:
-        return evaluator(estimate_of(samples, settings.allow)).per_sample(values, samples)
+        estimate = estimate_of(samples, settings.allow, settings.estimate_order)
+        return evaluator(estimate).per_sample(values, samples)
 
     for samples in sets.values():  # what cannot be estimated is said before anything is made or computed
         estimate_of(samples, settings.allow)
-    (valid,) = _read_sets(dataclasses.replace(settings, split="valid", resolution=None), run).values()
+    # Samples like those that the run was validated on, whatever it is tested on.
+    like_these = dataclasses.replace(settings, split="valid", resolution=None, generator={})
+    (valid,) = _read_sets(like_these, run, settings.estimate_samples).values()
     fitted = measured(valid)
     factors = interval(fitted["rel_l2"], fitted["estimate"])
     result: dict[str, Any] = {}
@@ -187,13 +202,14 @@ def _estimates(
     return result
 
 
-def _read_sets(settings: Evaluation, run: Run):
-    """The sets to measure by name, found or generated."""
+def _read_sets(settings: Evaluation, run: Run, samples: int | None = None):
+    """The sets to measure by name, found or generated; of so many samples in place of their own."""
     from data.foreign import Foreign
     from data.sets import ensure_set
 
     from . import build
 
+    run = dataclasses.replace(run, data=copy.deepcopy(run.data))
     named = {name: values for name, values in (run.data.get("splits") or {}).items() if values is not None}
     chosen = [name for name in named if name not in ("train", "valid")]
     if settings.split is not None:
@@ -206,17 +222,30 @@ def _read_sets(settings: Evaluation, run: Run):
         raise ValueError("resolution: got one for files of others, wanted none: they have their own; see data.stride")
     for name in chosen:
         named[name]["generator"] = {**(named[name].get("generator") or {}), **settings.generator}
+        named[name] |= {} if samples is None else {"samples": samples}
     splits = build.build_splits(run)
     trained_on = splits["train"][1].resolutions[0]
-    sets = {}
+    sets, changed = {}, _named(settings.generator)
     for name in chosen:
         maker, split = splits[name]
         if settings.resolution is not None and not isinstance(maker, Foreign):
             shape = _shape(settings.resolution, maker, name)
             split = type(split)(name, split.samples, split.seed, (shape,))
         for shape, path in ensure_set(maker, split, run.data.get("root")).items():
-            sets[build.test_name(name, shape, trained_on)] = build.read(run, path)
+            sets[build.test_name(name, shape, trained_on) + changed] = build.read(run, path)
     return sets
+
+
+def _named(arguments: Mapping[str, Any], prefix: str = "") -> str:
+    """What a set's name says of arguments that make other samples, and not the same ones on another solver grid."""
+    found = ""
+    for name, value in arguments.items():
+        if isinstance(value, Mapping):
+            found += _named(value, f"{prefix}{name}.")
+        elif prefix + name != "shape":
+            # It is a part of file names, and of the names of metrics.
+            found += "_" + re.sub(r"[^\w.,=+-]", "", f"{prefix}{name}={value}")
+    return found
 
 
 def _shape(resolution: Any, generator, split: str) -> tuple[int, ...]:

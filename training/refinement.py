@@ -43,6 +43,10 @@ class Refinement:
         residual: (equation, interval) -> `operators.refiner.Differences` or `Shooting`; a partial of it.
         optimizer: `Adam`, `LBFGS`, or `Newton` with `Shooting`.
         stopping: when to end before all steps are taken.
+        floor_steps: also end at the estimate of a serial solution with so many steps of `solver` per snapshot, the
+            lowest among the samples: below it differences in time measure themselves. The solution is no part of
+            the seconds that the refinement is said to take. Where that solver is unstable there is no floor. None for
+            `stopping` alone.
         output_layer: modes per axis of an enlarged output layer of an STFNO, whose parameters are then changed, one
             set per sample, as in the published method; None changes the outputs themselves, of any operator.
         samples: so many of every test set, at even stride over it: neighbours are often windows of one trajectory;
@@ -51,12 +55,14 @@ class Refinement:
         solver_steps: their steps per snapshot, ascending.
 
     Raises:
-        ValueError: for fewer samples than one, Newton of an output layer, or steps that are not ascending.
+        ValueError: for fewer samples or steps to the floor than one, a floor beside that of `stopping`, Newton of an
+            output layer, or steps that are not ascending.
     """
 
     residual: Callable[..., Residual]
     optimizer: Adam | LBFGS | Newton = dataclasses.field(default_factory=Adam)
     stopping: Stopping = dataclasses.field(default_factory=Stopping)
+    floor_steps: int | None = None
     output_layer: tuple[int, ...] | None = None
     samples: int | None = None
     solver: Stepper = cn_rk4
@@ -65,6 +71,11 @@ class Refinement:
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:
             raise ValueError(f"samples: got {self.samples}, wanted at least 1, or null for all")
+        if self.floor_steps is not None and (self.floor_steps < 1 or self.stopping.floor > 0):
+            raise ValueError(
+                f"floor_steps: got {self.floor_steps} and stopping.floor {self.stopping.floor:g}, wanted at least 1 "
+                "step and no other floor; floor_steps=null takes that of stopping"
+            )
         if self.output_layer is not None and isinstance(self.optimizer, Newton):
             raise ValueError(
                 f"output_layer: got {list(self.output_layer)} with optimizer Newton, wanted Adam or LBFGS: Newton "
@@ -229,6 +240,10 @@ def refine(
     trajectory = trajectory_of(samples, allow, what="refine")
     refiner = refinement.refiner(trajectory)
     parts = _portions(samples.x, batch_size)
+    floor = refiner.stopping.floor
+    if refinement.floor_steps is not None:
+        floor = _floor(refinement, refiner, parts, samples.y.shape[1:])
+        refiner = dataclasses.replace(refiner, stopping=dataclasses.replace(refiner.stopping, floor=floor))
     # Off the mesh: every device would do the same.
     graph, state = nnx.split(trained.operator)
     state = jax.device_get(state)
@@ -258,6 +273,7 @@ def refine(
     }
     scores["predicted"]["estimate"] = float(np.mean(refined.before))
     scores["refined"] |= {"estimate": float(np.mean(refined.after)), "steps": float(np.mean(refined.steps))}
+    scores["refined"] |= {"floor": floor} if floor > 0 else {}
     scores["refined"] |= {
         f"ended_{reason.replace(' ', '_')}": float(np.mean(np.asarray(refined.reason) == index))
         for index, reason in enumerate(REASONS)
@@ -266,14 +282,30 @@ def refine(
 
 
 def serial(solver: Stepper, steps: int, refiner: Refiner, shape: tuple[int, ...]) -> Callable[[Array], Array]:
-    """Inputs -> outputs of a shape, by so many steps of a solver per snapshot from the last input."""
+    """Inputs -> outputs of a shape, by so many steps of a solver per snapshot from the last input.
+
+    As in what a `Refiner` returns, a mean that states do not have is that of the last input.
+    """
     equation, interval = refiner.residual.equation, refiner.residual.interval
-    residual = Shooting(equation, interval, solver, steps)
+    residual, names = Shooting(equation, interval, solver, steps), count_fields(equation)
 
     def one(x: Array) -> Array:
-        return refiner.fields(residual.solve(refiner.states(x), shape[-1] // count_fields(equation)), shape)
+        past, space = refiner.states(x), tuple(range(x.ndim - 1))
+        solved = refiner.fields(residual.solve(past, shape[-1] // names), shape)
+        lost = jnp.mean(x - refiner.fields(past, x.shape), space, keepdims=True)
+        last = lost.reshape(*lost.shape[:-1], names, -1)[..., -1:]
+        return (solved.reshape(*shape[:-1], names, -1) + last).reshape(shape)
 
     return jax.vmap(one)
+
+
+def _floor(refinement: Refinement, refiner: Refiner, parts: list[np.ndarray], shape: tuple[int, ...]) -> float:
+    """The lowest estimate among the samples' serial solutions; 0 where these are no better than persistence."""
+    assert refinement.floor_steps is not None
+    solve = serial(refinement.solver, refinement.floor_steps, refiner, shape)
+    estimate = jax.jit(lambda x: jax.vmap(refiner.estimate_one)(solve(x), x))
+    floor = min(float(jnp.min(estimate(x))) for x in parts)
+    return floor if floor < 1 else 0.0
 
 
 def _of_layer(

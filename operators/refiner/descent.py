@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from ..layers.arguments import number, refusal, whole
+from .flow import check_positive
 from .stopping import Descent, Stopping
 
 Part = Callable[[Any], Array]
@@ -18,6 +20,8 @@ Part = Callable[[Any], Array]
 class Adam:
     """Adam with a learning rate that falls to zero as a cosine over all steps.
 
+    All are taken unless a floor is reached: a stall on the way only says that the learning rate is still high.
+
     Args:
         steps: at most.
         learning_rate: at the start, in the size of the first residual (`Sources`); of an output map's own parameters
@@ -26,9 +30,15 @@ class Adam:
         b2: memory of its square. Short, for the gradient falls by orders of magnitude: with 0.999 the steps of the end
             are divided by gradients of the beginning, and the error left is six times larger.
 
+    Raises:
+        ValueError: for steps that are no whole number >= 0, a learning rate that is not positive, memories outside of
+            0 to 1.
+
     Source:
         Kingma and Ba 2015; two hundred steps as in the Spectral-Refiner (Cao et al. 2025).
     """
+
+    stalls: ClassVar[bool] = False
 
     steps: int = 200
     learning_rate: float = 0.2
@@ -36,7 +46,11 @@ class Adam:
     b2: float = 0.9
 
     def __post_init__(self) -> None:
-        _check(self.steps)
+        whole("steps", self.steps, 0)
+        check_positive("learning_rate", self.learning_rate, "a learning rate", "such as learning_rate=0.2")
+        for name, memory in (("b1", self.b1), ("b2", self.b2)):
+            if number(name, memory) >= 1:
+                raise refusal(name, memory, "a number of 0 to below 1", f"such as {name}=0.9")
 
     def transformation(self) -> optax.GradientTransformation:
         schedule = optax.cosine_decay_schedule(self.learning_rate, max(self.steps, 1))
@@ -51,15 +65,21 @@ class LBFGS:
         steps: at most.
         memory: pairs of steps and gradients that are kept.
 
+    Raises:
+        ValueError: for steps that are no whole number >= 0, a memory that is none >= 1.
+
     Source:
         Nocedal and Wright 2006, algorithms 7.4, 3.5 and 3.6, as optax has them.
     """
+
+    stalls: ClassVar[bool] = True
 
     steps: int = 50
     memory: int = 20
 
     def __post_init__(self) -> None:
-        _check(self.steps)
+        whole("steps", self.steps, 0)
+        whole("memory", self.memory)
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         return optax.lbfgs(memory_size=self.memory)
@@ -79,35 +99,24 @@ def descend(
     """
     transformation = optax.with_extra_args_support(optimizer.transformation())
     value_and_grad = jax.value_and_grad(loss)
+    searches = isinstance(optimizer, LBFGS)
 
-    def record(measured: Any, state: tuple) -> tuple[Any, tuple]:
-        """Notes the loss of the unknowns as they are after `taken` steps."""
-        unknowns, best, history, taken = state
-        value, gradient = measured
+    def step(carry: tuple) -> tuple:
+        """Notes the loss of the unknowns as they are after `taken` steps, and takes another."""
+        unknowns, best, history, taken, inner, measured, _ = carry
+        # A line search has measured where it ended. Otherwise this is the only gradient that is compiled.
+        value, gradient = measured if searches else value_and_grad(unknowns)
         estimate = jnp.sqrt(total(value))
         better = estimate < jnp.min(jnp.where(jnp.isnan(history), jnp.inf, history))
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), unknowns, best)
-        return (value, gradient), (unknowns, best, history.at[taken].set(estimate), taken)
-
-    def step(carry: tuple) -> tuple:
-        (unknowns, *rest), inner, (value, gradient), _ = carry
+        history = history.at[taken].set(estimate)
+        reason = stopping.reason(history, taken, optimizer.steps, optimizer.stalls)
         updates, inner = transformation.update(gradient, inner, unknowns, value=value, grad=gradient, value_fn=loss)
-        best, history, taken = rest
-        unknowns = optax.apply_updates(unknowns, updates)
-        # A line search has measured where it ends.
-        found = [optax.tree.get(inner, name) for name in ("value", "grad")]
-        measured = value_and_grad(unknowns) if found[0] is None else tuple(found)
-        measured, state = record(measured, (unknowns, best, history, taken + 1))
-        return state, inner, measured, stopping.reason(state[2], state[3], optimizer.steps)
+        measured = (optax.tree.get(inner, "value"), optax.tree.get(inner, "grad")) if searches else None
+        return optax.apply_updates(unknowns, updates), best, history, taken + 1, inner, measured, reason
 
     history = jnp.full(optimizer.steps + 1, jnp.nan, jax.tree.leaves(start)[0].dtype)
-    measured, state = record(value_and_grad(start), (start, start, history, jnp.zeros((), int)))
-    reason = stopping.reason(state[2], state[3], optimizer.steps)
-    carry = (state, transformation.init(start), measured, reason)
-    (_, best, history, taken), _, _, reason = jax.lax.while_loop(lambda c: c[3] < 0, step, carry)
-    return Descent(best, history, taken, reason)
-
-
-def _check(steps: int) -> None:
-    if steps < 0:
-        raise ValueError(f"steps: got {steps}, wanted a number >= 0")
+    measured = value_and_grad(start) if searches else None
+    carry = (start, start, history, jnp.zeros((), int), transformation.init(start), measured, jnp.full((), -1))
+    _, best, history, taken, *_, reason = jax.lax.while_loop(lambda c: c[-1] < 0, step, carry)
+    return Descent(best, history, taken - 1, reason)

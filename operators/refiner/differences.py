@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
-from .finite_differences import time_derivative
+from ..layers.arguments import whole
+from .finite_differences import check_order, differentiate
 from .flow import Flow, check_flow, check_interval
 
 
@@ -45,7 +46,7 @@ class Differences:
     def __post_init__(self) -> None:
         check_flow(self.equation)
         check_interval(self.interval)
-        time_derivative(self.difference_order, 1, self.interval, self.difference_order)
+        check_order(whole("difference_order", self.difference_order), name="difference_order")
 
     def __call__(self, window: Complex[Array, "t ..."], history: Complex[Array, "h ..."]) -> Complex[Array, "t ..."]:
         """Residual of every output, unit of the state / time.
@@ -55,8 +56,7 @@ class Differences:
             history: snapshots before them, the last one interval before the first output.
         """
         used = history[-self.difference_order :]
-        matrix = time_derivative(len(used), len(window), self.interval, self.difference_order)
         # Rows of D sum to zero: differences from the last input lose fewer digits than the snapshots themselves.
         moved = jnp.concatenate([used, window]) - history[-1:]
-        rates = jnp.tensordot(jnp.asarray(matrix, moved.real.dtype), moved, 1, precision=jax.lax.Precision.HIGHEST)
+        rates = differentiate(moved, len(used), self.interval, self.difference_order)
         return rates - jax.vmap(self.equation.rhs)(window)

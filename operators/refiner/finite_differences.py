@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Inexact
+
+# Outputs per product with a matrix: one for short trajectories, and work that grows with their length, not its square.
+ROWS = 16
 
 
 def fornberg_weights(
@@ -49,36 +54,47 @@ def fornberg_weights(
     return weights[:, derivative]
 
 
-def time_derivative(n_history: int, n_outputs: int, interval: float | int, order: int) -> Float[np.ndarray, "t all"]:
-    """Matrix of d/dt at every output of a trajectory, from the snapshots before them and the outputs.
+def differentiate(
+    snapshots: Inexact[Array, "all ..."], n_history: int, interval: float | int, order: int
+) -> Inexact[Array, "t ..."]:
+    """d/dt at every output of a trajectory, from the snapshots before them and the outputs.
 
-    Each row takes the order + 1 snapshots around its own: as many before as after, and one-sided where the trajectory
+    Each takes the order + 1 snapshots around its own: as many before as after, and one-sided where the trajectory
     begins or ends.
 
     Args:
-        n_history: snapshots before the outputs, the last of them one interval before the first output.
-        n_outputs: snapshots at which the derivative is taken.
+        snapshots: those before the outputs, the last of them one interval before the first output, then the outputs.
+        n_history: how many are before the outputs.
         interval: time between snapshots.
         order: even number up to 8.
 
     Returns:
-        float64 [n_outputs, n_history + n_outputs], unit 1 / time.
+        Of the outputs, unit of the snapshots / time.
 
     Raises:
         ValueError: for another order, or too few snapshots for it.
     """
-    if order not in (2, 4, 6, 8):
-        raise ValueError(f"order: got {order}, wanted 2, 4, 6 or 8")
-    if n_history < 1 or n_outputs < 1 or n_history + n_outputs <= order:
+    check_order(order)
+    total = len(snapshots)
+    if not 1 <= n_history < total or total <= order:
         raise ValueError(
-            f"snapshots: got {n_history} before and {n_outputs} outputs, wanted at least one of each and {order + 1} "
-            f"in all for differences of order {order}; take a lower order or more snapshots"
+            f"snapshots: got {n_history} before and {total - n_history} outputs, wanted at least one of each and "
+            f"{order + 1} in all for differences of order {order}; take a lower order or more snapshots"
         )
-    total = n_history + n_outputs
-    times = interval * np.arange(total)
-    matrix = np.zeros((n_outputs, total))
-    for row, at in enumerate(range(n_history, total)):
-        first = min(max(at - order // 2, 0), total - order - 1)
-        nodes = slice(first, first + order + 1)
-        matrix[row, nodes] = fornberg_weights(times[nodes] - times[at], 0.0)
-    return matrix
+    nodes, parts = np.arange(order + 1), []
+    for start in range(n_history, total, ROWS):
+        rows = np.arange(start, min(start + ROWS, total))
+        first = np.clip(rows - order // 2, 0, total - order - 1)
+        weights = np.zeros((len(rows), first[-1] - first[0] + order + 1))
+        for row, at, near in zip(weights, rows, first, strict=True):
+            row[near - first[0] + nodes] = fornberg_weights(interval * (near + nodes - at), 0.0)
+        taken = snapshots[first[0] : first[-1] + order + 1]
+        matrix = jnp.asarray(weights, taken.real.dtype)
+        parts.append(jnp.tensordot(matrix, taken, 1, precision=jax.lax.Precision.HIGHEST))
+    return jnp.concatenate(parts)
+
+
+def check_order(order: int, name: str = "order") -> None:
+    """Raises ValueError for an order that differences in time do not have."""
+    if order not in (2, 4, 6, 8):
+        raise ValueError(f"{name}: got {order}, wanted 2, 4, 6 or 8; 6 suits smooth trajectories")

@@ -1,5 +1,6 @@
 """What the refiner asks of an equation and of a time stepper; it imports neither."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,6 +10,8 @@ import numpy as np
 from jaxtyping import Array, Complex
 
 from spectral.grid import Grid
+
+from ..layers.arguments import is_number, refusal
 
 # (equation, dt) -> step(u_hat) -> u_hat.
 Stepper = Callable[[Any, float], Callable[[jax.Array], jax.Array]]
@@ -39,12 +42,14 @@ class Flow(Protocol):
 
 
 def check_flow(equation: Flow) -> None:
-    """Raises ValueError for an equation whose states are not half spectra of real fields."""
+    """Raises ValueError for what is no equation, or one whose states are not half spectra of real fields."""
+    if isinstance(equation, type) or not isinstance(equation, Flow):
+        raise refusal("equation", equation, "an equation on a grid", "build one of pdes.equations")
     grid, shape = equation.grid, np.shape(equation.linear)
     if shape[-grid.ndim :] != grid.spectrum_shape:
         raise ValueError(
             f"equation: got {type(equation).__name__} with states of shape {shape}, wanted half spectra "
-            f"{grid.spectrum_shape} of real fields on {grid}"
+            f"{grid.spectrum_shape} of real fields on {grid}; its real and imaginary parts are such fields"
         )
 
 
@@ -53,9 +58,19 @@ def count_fields(equation: Any) -> int:
     return len(equation.fields)
 
 
+def check_positive(name: str, value: Any, what: str, fix: str = "give the positive number itself") -> None:
+    """Raises ValueError for what is no finite number above 0."""
+    if not is_number(value) or not 0 < value < math.inf:
+        raise refusal(name, value, f"{what}, above 0 and finite", fix)
+
+
 def check_interval(interval: float | int) -> None:
-    if not interval > 0:
-        raise ValueError(f"interval: got {interval}, wanted a positive time between snapshots")
+    check_positive("interval", interval, "the time between snapshots", "take the spacing of the data's times")
+
+
+def check_stepper(stepper: Stepper) -> None:
+    if not callable(stepper):
+        raise refusal("stepper", stepper, "(equation, dt) -> step", "such as pdes.steppers.cn_rk4 itself")
 
 
 def made_real(u_hat: Complex[Array, "..."], grid: Grid) -> Complex[Array, "..."]:

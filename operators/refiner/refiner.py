@@ -12,6 +12,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from spectral.filters import resize
 
+from ..layers.arguments import refusal
 from .descent import LBFGS, Adam, descend
 from .estimator import Estimator, Residual
 from .flow import count_fields
@@ -34,6 +35,9 @@ class Refined(NamedTuple):
         history: of every step on the way, NaN after the end.
         steps: taken.
         reason: why they ended, index into `stopping.REASONS`.
+        unseen: share of the prediction's L2 norm in modes that no state of the equation holds: estimates do not know
+            of it. Much above round-off, give the equation a finer grid; half as many points again lose no mode to
+            de-aliasing.
         parameters: of the output map, one set per sample, where that was refined; otherwise None.
     """
 
@@ -43,6 +47,7 @@ class Refined(NamedTuple):
     history: Float[Array, "b s"]
     steps: Int[Array, "b"]
     reason: Int[Array, "b"]
+    unseen: Float[Array, "b"]
     parameters: Any = None
 
 
@@ -54,10 +59,12 @@ class Refiner:
 
     No truth is needed. Every sample of a batch is refined by itself. Fields are channels last: channels are snapshots,
     [b, *space, t], of several fields one after the other ([b, *space, field * t], all times of the first, then of the
-    second), which is the order of the data sets' channels. Where their grid is not that of the equation, only the modes
-    that both have are changed; a mean that its states do not have, as that of a vorticity, becomes the one of the last
-    input, and a Nyquist mode that they do not have becomes zero, as in the solver's own fields. Zero steps return the
-    prediction, bit for bit.
+    second), which is the order of the data sets' channels. What no state of the equation holds, it cannot say anything
+    about (`Refined.unseen`), and it is not left to the network where the equation's grid is at least as fine as the
+    fields': modes that de-aliasing leaves out and the Nyquist modes become zero, as in the solver's own fields, a mean
+    that its states do not have, as that of a vorticity, the one of the last input. On a coarser grid the finer modes
+    stay as predicted. To lose no mode of the fields, take half as many points again for the equation (for a quadratic
+    nonlinear term). Zero steps return the prediction, bit for bit.
 
     Args:
         residual: `Differences` (cheap, as exact as its differences) or `Shooting` (as exact as the solver in it).
@@ -67,7 +74,8 @@ class Refiner:
         axis: mesh axis that outputs are spread over; set by `time_parallel`.
 
     Raises:
-        ValueError: for Newton with another residual than `Shooting`; at the call, for shapes that do not fit together.
+        ValueError: for arguments of another kind, Newton with another residual than `Shooting`; at the call, for shapes
+            that do not fit together, and other numbers than float32 or float64.
 
     Accuracy:
         On decaying turbulence with 40 % error, 200 steps of Adam leave 0.3 % (differences of order 6), 0.1 % (shooting
@@ -86,6 +94,11 @@ class Refiner:
     axis: str | None = None
 
     def __post_init__(self) -> None:
+        Estimator(self.residual, self.order)  # refuses what is no residual, or no order
+        if not isinstance(self.optimizer, Adam | LBFGS | Newton):
+            raise refusal("optimizer", self.optimizer, "an Adam, LBFGS or Newton", "such as Adam(steps=200)")
+        if not isinstance(self.stopping, Stopping):
+            raise refusal("stopping", self.stopping, "a Stopping", "such as Stopping(patience=20)")
         if isinstance(self.optimizer, Newton) and not isinstance(self.residual, Shooting):
             raise ValueError(
                 f"optimizer: got Newton for {type(self.residual).__name__}, wanted it with Shooting, whose tangents it "
@@ -118,30 +131,23 @@ class Refiner:
         """Refine the parameters of a map to the outputs, such as an operator's last layer, one set per sample.
 
         Args:
-            output: (parameters, latent of one sample) -> outputs [*space, t] of it.
+            output: (parameters, latent of one sample) -> outputs [*space, t] of it. Compiled once for each function:
+                what else it uses stays as it was at its first call.
             parameters: tree of real arrays, where every sample begins.
             latent: tree of arrays with a batch axis; what the frozen part of the operator gave.
             history: inputs [b, *space, h].
 
         Raises:
-            ValueError: for Newton, which changes the outputs themselves.
+            ValueError: for Newton, which changes the outputs themselves; for outputs that do not fit the history.
         """
         if isinstance(self.optimizer, Newton):
-            raise ValueError("optimizer: got Newton for an output map, wanted Adam or LBFGS")
-
-        def one(latent: Any, past: Array) -> Refined:
-            before = self.states(past)
-
-            def window_of(values: Any) -> Array:
-                return self.states(output(values, latent))
-
-            scale = self.estimator.scale(window_of(parameters), before)
-            course = self._descend(
-                lambda values: self.estimator.square(window_of(values), before) / scale**2, parameters
+            raise ValueError(
+                "optimizer: got Newton for an output map, wanted Adam or LBFGS; Newton changes the outputs themselves: "
+                "call the refiner with them"
             )
-            return self._refined(output(course.best, latent), course, course.best)
-
-        return jax.jit(jax.vmap(one))(jax.lax.stop_gradient(latent), history)
+        predicted = jax.eval_shape(jax.vmap(output, (None, 0)), parameters, latent)
+        self._check(predicted, history, "output, history")
+        return self._of_output(output, parameters, jax.lax.stop_gradient(latent), history)
 
     @functools.cached_property
     def estimator(self) -> Estimator:
@@ -162,18 +168,22 @@ class Refiner:
 
             course = self._descend(loss, jnp.zeros((*start.shape, 2), start.real.dtype))
             correction = sources.correction(course.best, size)
-        lost = jnp.where(course.steps > 0, self._lost(prediction, start, history, past), 0)
-        return self._refined(prediction + self.fields(correction, prediction.shape) + lost, course)
-
-    def _lost(self, prediction: Array, start: Array, history: Array, past: Array) -> Float[Array, "..."]:
-        """What modes lack that no states of the fields' grid have: the mean that of the last input, the highest all."""
-        space, names = tuple(range(self.residual.equation.grid.ndim)), count_fields(self.residual.equation)
         rest, known = (v - self.fields(states, v.shape) for v, states in ((prediction, start), (history, past)))
+        lost = jnp.where(course.steps > 0, self._lost(rest, known), 0)
+        trajectory = prediction + self.fields(correction, prediction.shape) + lost
+        return self._refined(trajectory, course, self._share(rest, prediction))
+
+    def _lost(self, rest: Float[Array, "..."], known: Float[Array, "..."]) -> Float[Array, "..."]:
+        """What is added for the part of a prediction, and of its history, that no states of the equation hold."""
+        grid, names = self.residual.equation.grid, count_fields(self.residual.equation)
+        space = tuple(range(grid.ndim))
         lost, last = (jnp.mean(v, space, keepdims=True) for v in (rest, known))
         last = last.reshape(*last.shape[:-1], names, -1)[..., -1:]
         mean = (last - lost.reshape(*lost.shape[:-1], names, -1)).reshape(lost.shape)
+        shape = rest.shape[: grid.ndim]
+        if all(own >= n for own, n in zip(grid.shape, shape, strict=True)):
+            return mean + jnp.mean(rest, space, keepdims=True) - rest
         # An odd grid has no Nyquist frequency, and all the other modes.
-        shape = rest.shape[: len(space)]
         below = resize(resize(rest, [n - 1 + n % 2 for n in shape], space), shape, space)
         return mean - (rest - below)
 
@@ -202,10 +212,36 @@ class Refiner:
         assert not isinstance(self.optimizer, Newton)
         return descend(loss, start, self.optimizer, self.stopping, self.estimator.total)
 
+    def _share(self, rest: Array, prediction: Array) -> Float[Array, ""]:
+        """`Refined.unseen`: the norm of what states lack over that of the prediction."""
+        part, whole = (self.estimator.total(jnp.sum(v**2)) for v in (rest, prediction))
+        return jnp.sqrt(part / jnp.maximum(whole, jnp.finfo(whole.dtype).tiny))
+
     @staticmethod
-    def _refined(trajectory: Array, course: Descent, parameters: Any = None) -> Refined:
-        after = jnp.nanmin(course.history)
-        return Refined(trajectory, course.history[0], after, course.history, course.steps, course.reason, parameters)
+    def _refined(trajectory: Array, course: Descent, unseen: Array, parameters: Any = None) -> Refined:
+        history, after = course.history, jnp.nanmin(course.history)
+        return Refined(trajectory, history[0], after, history, course.steps, course.reason, unseen, parameters)
+
+    @functools.cached_property
+    def _of_output(self) -> Callable[..., Refined]:
+        """`refine_output`, compiled once for each function."""
+
+        def refined(output: Callable[[Any, Any], Array], parameters: Any, latent: Any, history: Array) -> Refined:
+            def one(latent: Any, past: Array) -> Refined:
+                before, first = self.states(past), output(parameters, latent)
+                start = self.states(first)
+                scale = self.estimator.scale(start, before)
+
+                def loss(values: Any) -> Array:
+                    return self.estimator.square(self.states(output(values, latent)), before) / scale**2
+
+                course = self._descend(loss, parameters)
+                unseen = self._share(first - self.fields(start, first.shape), first)
+                return self._refined(output(course.best, latent), course, unseen, course.best)
+
+            return jax.vmap(one)(latent, history)
+
+        return jax.jit(refined, static_argnums=0)
 
     @functools.cached_property
     def _compiled(self) -> Callable[..., Refined]:
@@ -215,16 +251,20 @@ class Refiner:
     def _estimated(self) -> Callable[..., Array]:
         return jax.jit(jax.vmap(self.estimate_one))
 
-    def _check(self, prediction: Fields, history: Fields) -> None:
+    def _check(self, prediction: Any, history: Any, names: str = "prediction, history") -> None:
+        if any(not hasattr(v, "shape") or not hasattr(v, "dtype") for v in (prediction, history)):
+            kinds = " and ".join(type(v).__name__ for v in (prediction, history))
+            raise ValueError(f"{names}: got {kinds}, wanted arrays [b, *space, c]; numpy.asarray makes one")
         equation = self.residual.equation
-        ndim, names = equation.grid.ndim, count_fields(equation)
-        fits = prediction.ndim == history.ndim == ndim + 2 and prediction.shape[:-1] == history.shape[:-1]
-        if not fits or any(v.shape[-1] == 0 or v.shape[-1] % names for v in (prediction, history)):
+        ndim, fields = equation.grid.ndim, count_fields(equation)
+        fits = len(prediction.shape) == len(history.shape) == ndim + 2 and prediction.shape[:-1] == history.shape[:-1]
+        if not fits or any(v.shape[-1] == 0 or v.shape[-1] % fields for v in (prediction, history)):
             raise ValueError(
-                f"prediction, history: got shapes {prediction.shape} and {history.shape}, wanted [b, *space, c] with "
-                f"{ndim} axes of space, equal but for c, the snapshots of {names} field(s)"
+                f"{names}: got shapes {prediction.shape} and {history.shape}, wanted [b, *space, c] with {ndim} axes "
+                f"of space, equal but for c, the snapshots of {fields} field(s); of one sample, add an axis in front"
             )
-        if prediction.dtype != history.dtype:
+        if prediction.dtype != history.dtype or prediction.dtype not in ("float32", "float64"):
             raise ValueError(
-                f"history: got {history.dtype} for a prediction in {prediction.dtype}, wanted the same precision"
+                f"{names}: got {prediction.dtype} and {history.dtype}, wanted float32 or float64, the same for both; "
+                "cast them with astype"
             )

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
-from .flow import Flow, Stepper, check_flow, check_interval
+from ..layers.arguments import whole
+from .flow import Flow, Stepper, check_flow, check_interval, check_stepper
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,7 +26,8 @@ class Shooting:
             each device's first output then comes from its left neighbour.
 
     Raises:
-        ValueError: for an equation of complex fields, an interval or a number of steps that is not positive.
+        ValueError: for an equation of complex fields, an interval that is not positive, a stepper that is no function,
+            a number of steps that is not whole and positive.
 
     Source:
         Multiple shooting, in place of the residual of Cao et al. 2025, see `SolverStep`.
@@ -45,8 +47,8 @@ class Shooting:
     def __post_init__(self) -> None:
         check_flow(self.equation)
         check_interval(self.interval)
-        if self.substeps < 1:
-            raise ValueError(f"substeps: got {self.substeps}, wanted at least 1")
+        check_stepper(self.stepper)
+        whole("substeps", self.substeps)
 
     def __call__(self, window: Complex[Array, "t ..."], history: Complex[Array, "h ..."]) -> Complex[Array, "t ..."]:
         """Residual of every output, unit of the state / time; see `Differences`."""

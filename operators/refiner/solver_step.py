@@ -5,7 +5,7 @@ import dataclasses
 import jax
 from jaxtyping import Array, Complex
 
-from .flow import Flow, Stepper, check_flow, check_interval
+from .flow import Flow, Stepper, check_flow, check_interval, check_positive, check_stepper
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,6 +21,9 @@ class SolverStep:
         interval: time between snapshots, which weighs their residuals and does nothing else.
         stepper: (equation, dt) -> step.
         delta: d, time.
+
+    Raises:
+        ValueError: for an equation of complex fields, times that are not positive, a stepper that is no function.
 
     Source:
         Cao et al. 2025 (arXiv 2405.17211), the time derivative of their fine-tuning: `imex_cn`, d = 1e-6, float64.
@@ -39,6 +42,8 @@ class SolverStep:
     def __post_init__(self) -> None:
         check_flow(self.equation)
         check_interval(self.interval)
+        check_stepper(self.stepper)
+        check_positive("delta", self.delta, "a tiny time", "such as delta=1e-6 in float64")
 
     def __call__(self, window: Complex[Array, "t ..."], history: Complex[Array, "h ..."]) -> Complex[Array, "t ..."]:
         """Residual of every output, unit of the state / time; the history does not enter."""

@@ -38,7 +38,7 @@ def time_parallel(refiner: Refiner, mesh: Mesh, axis: str = "time") -> Callable[
         raise ValueError("equation: got several fields, whose times lie one after the other, wanted one field")
     spread = dataclasses.replace(refiner, residual=dataclasses.replace(refiner.residual, axis=axis), axis=axis)
     outputs = P(*[None] * (spread.residual.equation.grid.ndim + 1), axis)
-    out = Refined(outputs, P(), P(), P(), P(), P())  # pyright: ignore[reportArgumentType]
+    out = Refined(outputs, P(), P(), P(), P(), P(), P())  # pyright: ignore[reportArgumentType]
     one = jax.vmap(spread.refine_one)
     # The loop's carry begins with constants: its types cannot say what varies over the axis.
     return jax.shard_map(one, mesh=mesh, in_specs=(outputs, P()), out_specs=out, check_vma=False)

@@ -5,6 +5,7 @@ from .base import FieldInfo, Generator
 from .burgers import BurgersFlow
 from .darcy import DarcyFlow
 from .globe import GlobalVorticity
+from .gp_darcy import GPDarcy
 from .gp_poisson import GPPoisson
 from .helmholtz import Helmholtz
 from .lossy_helmholtz import LossyHelmholtz
@@ -24,6 +25,7 @@ __all__ = [
     "BurgersFlow",
     "DarcyFlow",
     "FieldInfo",
+    "GPDarcy",
     "GPPoisson",
     "Generator",
     "GlobalVorticity",

@@ -7,41 +7,27 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from spectral.grid import Grid
 
-from ..gp.axis import Axis, longest_scale
-from ..gp.poisson import PoissonFactors, certified_stride
-from ..random_fields import Covariance
-from .base import FieldInfo, Generator, grid_text
-from .checks import check_not_negative, check_positive, check_shape, check_whole
+from ..gp.axis import Axis
+from ..gp.poisson import PoissonFactors
+from .checks import check_positive
+from .gp_square import GPSquare, at_centres
 
 
 @dataclasses.dataclass(frozen=True)
-class GPPoisson(Generator):
+class GPPoisson(GPSquare):
     """Random sources and boundary values in the unit square, and what answers them, each with its own certificate.
 
-        -Lap u = f,    u = g on the sides,
-        f = sum over m < modes of xi_m sqrt(lambda_m) cos(pi m_x x) cos(pi m_y y),    g the trace of such a field
-
-    with lambda_m of N(0, scale (-Lap + tau^2 I)^-alpha) for f, and of N(0, boundary^2 c (-Lap + tau^2 I)^-(alpha + 1)),
-    of variance boundary^2, for g: smooth functions that no grid changes. Inside g is the blend of its sides (Coons), so
-    that an operator sees the same function on every grid; zeros would leave it a strip one cell wide. Points include
-    the sides, i / (N - 1). Two fields beside the map say how good a sample is: the residual of the equation at the
-    centres of the cells, where the solver did not look, and the posterior standard deviation of u.
+        -Lap u = f,    u = g on the sides;    f and g as in `GPSquare`
 
     Args:
-        shape: points of the solver.
-        modes: per axis.
-        scale, tau, alpha: of the covariance of f.
-        boundary: standard deviation of g; 0 leaves it out of the map.
-        length_scale: of the Matern process, in sides.
+        shape, modes, scale, tau, alpha, boundary, length_scale: see `GPSquare`.
 
     Raises:
-        ValueError: for numbers that are not positive (boundary and tau: negative), and a length scale that is too long
-            for the points.
+        ValueError: as `GPSquare`, and without a scale of the source.
 
     Accuracy:
         Relative L2 error of u for smooth sources: see docs/gp.md. The residual shows what the points do not resolve;
@@ -49,143 +35,37 @@ class GPPoisson(Generator):
     """
 
     name: ClassVar[str] = "gp_poisson"
-    grid_type: ClassVar[str] = "node"
-    version: ClassVar[int] = 2  # 1 had zeros for boundary values inside
-    targets: ClassVar[dict[str, tuple[int, ...]]] = {"solution": (0,)}
-
-    shape: tuple[int, ...] = (65, 65)
-    modes: int = 16
-    scale: float = 1e6
-    tau: float = 10.0
-    alpha: float = 3.0
-    boundary: float = 0.3
-    length_scale: float = 0.5
+    version: ClassVar[int] = 3  # 1 had zeros for boundary values inside, 2 other sums: rounding alone
 
     def __post_init__(self) -> None:
-        check_shape(self, axes=2, least=9)
-        check_whole(self, "modes")
-        check_positive(self, "scale", "alpha", "length_scale")
-        check_not_negative(self, "tau", "boundary")
-        if max(self.modes, 2) > min(self.shape) // 2:
-            raise ValueError(
-                f"modes: got {self.modes} on {self.shape} points, wanted at most {min(self.shape) // 2}, half the "
-                "points of a side; take more points"
-            )
-        for n in self.shape:
-            certified_stride(n)
-        longest = min(longest_scale(Axis(0.0, 1.0, n), "matern52") for n in self.shape)
-        if self.length_scale > longest:
-            raise ValueError(
-                f"length_scale: got {self.length_scale} with {self.shape} points, wanted at most {longest:.3g}, beyond "
-                "which the covariance is singular to float64; shorten it or take fewer points"
-            )
-
-    @property
-    def grid(self) -> Grid:
-        return Grid(self.shape)
-
-    @property
-    def inputs(self) -> dict[str, tuple[int, ...]]:
-        return {"source": (0,), **({"boundary": (0,)} if self.boundary else {})}
-
-    @property
-    def fields(self) -> dict[str, FieldInfo]:
-        given = (
-            {"boundary": FieldInfo((0.0,), "1", "u on the sides, blended between them inside")} if self.boundary else {}
-        )
-        return {
-            "source": FieldInfo((0.0,), "1/length^2", "source f"),
-            **given,
-            "solution": FieldInfo((0.0,), "1", "u"),
-            "residual": FieldInfo(
-                (0.0,), "1/length^2", "-Lap u - f at the centre of the cell that begins at the point"
-            ),
-            "deviation": FieldInfo((0.0,), "1", "posterior standard deviation of u, pessimistic"),
-        }
-
-    def parameters(self) -> dict[str, float | str]:
-        return {
-            "source_covariance": f"{Covariance(self.scale, self.tau**2, self.alpha)}, cosines below {self.modes}",
-            "boundary": f"values of standard deviation {self.boundary:g}",
-            "solver_grid": f"{grid_text(self.grid)} points, sides included",
-            "scheme": f"collocation, Gaussian process of Matern order 5/2, scale {self.length_scale:g}",
-            "length_scale": self.length_scale,
-        }
-
-    @property
-    def storable(self) -> str:
-        return f"n with n - 1 a divisor of {tuple(m - 1 for m in self.shape)}"
-
-    def resolves(self, shape: tuple[int, ...]) -> bool:
-        return all(n >= 2 and (m - 1) % (n - 1) == 0 for n, m in zip(shape, self.shape, strict=True))
-
-    def solver_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple((n - 1) * -(-(m - 1) // (n - 1)) + 1 for n, m in zip(shape, self.shape, strict=True))
-
-    def restrict(self, u: Float[Array, "t ..."], shape: tuple[int, ...]) -> Float[Array, "t ..."]:
-        """The values at the points that both grids have."""
-        steps = [(m - 1) // (n - 1) for n, m in zip(shape, u.shape[1:], strict=True)]
-        return u[(slice(None), *(slice(None, None, step) for step in steps))]
+        super().__post_init__()
+        check_positive(self, "scale")
 
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Source, boundary values, solution and its certificate, each [1, x, y]."""
-        factors = _factors(self.shape, self.length_scale)
+        factors = poisson_factors(self.shape, self.length_scale)
         of_source, of_sides = jax.random.split(key)
-        amplitudes = self._amplitudes(Covariance(self.scale, self.tau**2, self.alpha))
-        coefficients = jax.random.normal(of_source, amplitudes.shape) * amplitudes
-        nodes = [np.linspace(0, 1, n) for n in self.shape]
-        source = self._at(coefficients, nodes)[None]
-        rough = self._amplitudes(Covariance(1.0, self.tau**2, self.alpha + 1))
-        rough *= self.boundary / max(np.sqrt(np.sum(rough**2)), 1e-300)
-        sides = self._at(jax.random.normal(of_sides, rough.shape) * rough, nodes)[None]
-        sides = blend_of_sides(sides, *nodes)
+        coefficients = self.rough(of_source)
+        source = self.series(coefficients, self.nodes)[None]
+        sides = self.sides(of_sides)
         solution = factors.solve(source, sides)
-        middle = self._at(coefficients, [(x[:-1] + x[1:]) / 2 for x in nodes])[None]
-        residual = jnp.pad(factors.residual(solution, middle), ((0, 0), (0, 1), (0, 1)), mode="edge")
+        residual = factors.residual(solution, self.series(coefficients, self.centres)[None])
         return {
             "source": source,
             **({"boundary": sides} if self.boundary else {}),
             "solution": solution,
-            "residual": residual,
+            "residual": at_centres(residual[0]),
             "deviation": factors.deviation(source, sides),
         }
 
     def solve(self, given: Mapping[str, Float[Array, "t ..."]], grid: Grid) -> dict[str, Float[Array, "t ..."]]:
         """The solution of a source and boundary values [1, x, y] at the points of a grid, sides included."""
         sides = given["boundary"] if self.boundary else jnp.zeros_like(given["source"])
-        return {"solution": _factors(grid.shape, self.length_scale).solve(given["source"], sides)}
-
-    def _amplitudes(self, covariance: Covariance) -> Float[np.ndarray, "m m"]:
-        """Standard deviations of the coefficients of the cosines, sqrt(2) per axis for those that wave."""
-        m = np.arange(self.modes)
-        norms = np.where(m == 0, 1, np.sqrt(2))
-        squared = np.add.outer((np.pi * m) ** 2, (np.pi * m) ** 2)
-        return np.sqrt(np.where(squared > 0, covariance.at(np.where(squared > 0, squared, 1.0)), 0)) * np.outer(
-            norms, norms
-        )
-
-    def _at(self, coefficients: Float[Array, "m m"], points: list[np.ndarray]) -> Float[Array, "x y"]:
-        left, right = (jnp.asarray(np.cos(np.pi * np.outer(x, np.arange(self.modes)))) for x in points)
-        return left @ coefficients @ right.T
-
-
-def blend_of_sides(
-    u: Float[Array, "t x y"], x: Float[np.ndarray, "x"], y: Float[np.ndarray, "y"]
-) -> Float[Array, "t x y"]:
-    """The same values on the sides of the unit square; inside both linear blends less that of the corners."""
-    across, along = jnp.asarray(x)[None, :, None], jnp.asarray(y)[None, None, :]
-
-    def along_x(u: Array) -> Array:
-        return (1 - across) * u[:, :1] + across * u[:, -1:]
-
-    def along_y(u: Array) -> Array:
-        return (1 - along) * u[..., :1] + along * u[..., -1:]
-
-    return along_x(u) + along_y(u) - along_x(along_y(u))
+        return {"solution": poisson_factors(grid.shape, self.length_scale).solve(given["source"], sides)}
 
 
 @functools.lru_cache(maxsize=8)
-def _factors(shape: tuple[int, ...], length_scale: float) -> PoissonFactors:
-    # Made with numbers, also while a program that uses them is being traced.
+def poisson_factors(shape: tuple[int, ...], length_scale: float) -> PoissonFactors:
+    """Those of the unit square, made with numbers also while a program that uses them is being traced."""
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         return PoissonFactors.of((Axis(0.0, 1.0, shape[0]), Axis(0.0, 1.0, shape[1])), scale=length_scale)

@@ -63,7 +63,13 @@ def test_provenance(generator, files):
 def everything() -> list:
     """All pdes. Of those that one generator draws, the fast tier takes one."""
     # Sets that are drawn at other sizes, by a generator of their own kind, have tests of their own.
-    others = {"global_vorticity", "gp_poisson", "inpainting", *(path.stem for path in (CONFIGS / "pde").glob("hd_*"))}
+    others = {
+        "global_vorticity",
+        "gp_darcy",
+        "gp_poisson",
+        "inpainting",
+        *(path.stem for path in (CONFIGS / "pde").glob("hd_*")),
+    }
     paths = sorted(path for path in (CONFIGS / "pde").glob("*.yaml") if path.stem not in others)
     alike = {path.stem for path in paths if "RandomStart" in path.read_text()}
     alike -= {"heat"}

@@ -20,6 +20,7 @@ from data.verification import FAILS, HOLDS, UNDECIDED, check_samples
 from pdes.generators import (
     DarcyFlow,
     GlobalVorticity,
+    GPDarcy,
     GPPoisson,
     NavierStokesForcing,
     NavierStokesKolmogorov,
@@ -35,6 +36,7 @@ KOLMOGOROV = NavierStokesKolmogorov(shape=(48, 48), viscosity=0.02, warmup=0.2, 
 FORCED = NavierStokesForcing(shape=(48, 48), reynolds=50.0, final_time=2.0)
 DARCY = DarcyFlow(shape=(48, 48))
 POISSON = GPPoisson(shape=(9, 9), modes=4)
+SMOOTH_DARCY = GPDarcy(shape=(9, 9), modes=4)
 POINTS = BallPoisson(dims=3, points=8)
 GLOBE = GlobalVorticity(shape=(12, 24), degree=8, peak=3.0, n_snapshots=3, steps_per_day=8)
 
@@ -87,6 +89,7 @@ CASES = [
     (FORCED, (32, 32)),
     (DARCY, (16, 16)),
     (POISSON, (9, 9)),
+    pytest.param(SMOOTH_DARCY, (9, 9), marks=pytest.mark.slow),
     (POINTS, (8,)),
     (GLOBE, (12, 24)),
 ]
@@ -112,6 +115,9 @@ def test_what_a_generator_made_holds(file_of, generator, shape):
         (FORCED, (32, 32), lambda name, u: u if name == "forcing" else 1.03 * u),
         (DARCY, (16, 16), lambda name, u: u if name == "pressure" else 1.1 * u),
         (POISSON, (9, 9), lambda name, u: 1.03 * u if name == "solution" else u),
+        pytest.param(
+            SMOOTH_DARCY, (9, 9), lambda name, u: 1.5 * u if name == "permeability" else u, marks=pytest.mark.slow
+        ),
         (POINTS, (8,), lambda name, u: 1.03 * u if name == "solution" else u),
         (GLOBE, (12, 24), lambda name, u: np.roll(u, 3, -2)),
     ],

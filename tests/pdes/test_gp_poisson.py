@@ -9,9 +9,12 @@ import pytest
 
 from benchmarks.gp_problems import sine_series
 from pdes.generators import GPPoisson
-from pdes.generators.gp_poisson import blend_of_sides
+from pdes.generators.gp_square import blend_of_sides
 from pdes.gp.axis import Axis
-from pdes.gp.poisson import PoissonFactors
+from pdes.gp.collocation import DIRICHLET, Collocation
+from pdes.gp.equations import poisson
+from pdes.gp.gram import solve_gram
+from pdes.gp.poisson import PoissonFactors, plain_kernel
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -52,6 +55,21 @@ def test_a_batch_is_its_samples_and_rectangles_work():
     assert float(jnp.sqrt(jnp.mean(residual**2))) <= 0.3 * float(jnp.sqrt(jnp.mean(f[0] ** 2)))
     with pytest.raises(ValueError, match="take 65"):
         PoissonFactors.of((Axis(0.0, 1.0, 128),) * 2)
+
+
+@pytest.mark.slow
+def test_the_deviation_is_that_of_the_process_given_all_points():
+    axes = (Axis(0.0, 1.0, 16), Axis(0.0, 2.0, 19))
+    told = Collocation.of(poisson(2), axes, [DIRICHLET] * 2, lambda x, y: jnp.sin(3 * x + 1) * jnp.cos(2 * y + x))
+    kernels = [plain_kernel(axis, "matern52", 1 / (axis.n - 1)) for axis in axes]
+    whole = solve_gram(told, kernels)
+    u = jnp.zeros(told.shape)
+    for axis, data in enumerate(told.data):
+        u = jnp.moveaxis(jnp.moveaxis(u, axis, 0).at[jnp.array([0, -1])].set(data), 0, axis)
+    found = PoissonFactors.of(axes).deviation(-told.source[None], u[None])[0]
+    exact = whole.deviation([axis.points for axis in axes])
+    # Where the values are given both are the nugget's rounding, or zero.
+    np.testing.assert_allclose(found[1:-1, 1:-1], exact[1:-1, 1:-1], rtol=1e-6)
 
 
 @pytest.mark.slow

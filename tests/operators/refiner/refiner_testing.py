@@ -1,10 +1,12 @@
 """Trajectories to refine, predictions of them that are wrong as a network's are, and how far off. Under float64."""
 
+import contextlib
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import config
 
 from pdes.equations import Burgers, KuramotoSivashinsky, NavierStokes
 from pdes.initial import mcwilliams
@@ -80,4 +82,14 @@ def errors(found, truth: np.ndarray) -> np.ndarray:
     return np.sqrt((difference**2).reshape(len(truth), -1).sum(1) / (truth**2).reshape(len(truth), -1).sum(1))
 
 
-__all__ = ["BOX", "INTERVAL", "burgers", "cn_rk4", "errors", "kuramoto_sivashinsky", "turbulence", "wrong"]
+@contextlib.contextmanager
+def unchecked():
+    """Without the annotations that tests check: what the library itself says of a wrong argument."""
+    config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        config.update("jaxtyping_disable", False)
+
+
+__all__ = ["BOX", "INTERVAL", "burgers", "cn_rk4", "errors", "kuramoto_sivashinsky", "turbulence", "unchecked", "wrong"]

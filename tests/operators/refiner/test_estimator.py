@@ -1,12 +1,13 @@
 """The estimator against identities, a manufactured residual, and trajectories that are none."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from refiner_testing import BOX, INTERVAL, cn_rk4, turbulence
+from refiner_testing import BOX, INTERVAL, cn_rk4, turbulence, unchecked
 
 from operators.refiner import Differences, Estimator, Shooting, SolverStep, bochner_norm
 from pdes.equations import NavierStokes, Schroedinger
@@ -143,9 +144,27 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match=r"equation: got Schroedinger with states of shape .*wanted half spectra"):
         Differences(complex_fields, 0.1)
     flow = NavierStokes(Grid((16, 16), (BOX,)), 1e-3)
-    with pytest.raises(ValueError, match="order: got 7"):
-        Differences(flow, 0.1, 7)
-    with pytest.raises(ValueError, match="interval: got 0"):
-        Shooting(flow, 0, cn_rk4)
-    with pytest.raises(ValueError, match="substeps: got 0, wanted at least 1"):
-        Shooting(flow, 0.1, cn_rk4, 0)
+    states = np.ones((10, 16, 9), complex)
+    flown, norm = {"equation": flow, "interval": 0.1}, {"u_hat": states, "grid": flow.grid, "s": -1}
+    table: list[tuple[Any, dict[str, Any], str]] = [
+        (Differences, flown | {"difference_order": 7}, "difference_order: got 7, wanted 2, 4, 6 or 8;"),
+        (Differences, flown | {"difference_order": 6.0}, "difference_order: got 6.0, wanted a whole number"),
+        (Differences, flown | {"interval": "0.1"}, "interval: got '0.1', wanted the time .*, above 0 .*; take"),
+        (Differences, flown | {"interval": math.inf}, "interval: got inf"),
+        (Differences, flown | {"equation": NavierStokes}, "equation: got <class .*, wanted an equation .*; build"),
+        (Shooting, flown | {"stepper": cn_rk4, "interval": 0}, "interval: got 0"),
+        (Shooting, flown | {"stepper": cn_rk4, "substeps": 0}, "substeps: got 0, wanted a whole number of at least 1;"),
+        # A scan would take two steps of interval / 2.5.
+        (Shooting, flown | {"stepper": cn_rk4, "substeps": 2.5}, "substeps: got 2.5"),
+        (Shooting, flown | {"stepper": None}, "stepper: got None, wanted .*; such as pdes.steppers.cn_rk4"),
+        (Shooting, flown | {"stepper": "cn_rk4"}, "stepper: got 'cn_rk4'"),
+        (SolverStep, flown | {"stepper": cn_rk4, "delta": 0.0}, "delta: got 0.0, wanted a tiny time.*; such as"),
+        (Estimator, {"residual": Differences}, "residual: got <class .*, wanted a residual; such as"),
+        (Estimator, {"residual": Differences(flow, 0.1), "order": "L2"}, "order: got 'L2', wanted a finite number;"),
+        (Estimator, {"residual": Differences(flow, 0.1), "alpha": -1}, "alpha: got -1"),
+        (bochner_norm, norm | {"weights": np.ones(3)}, "weights: got .*, wanted one number for each of 10"),
+        (bochner_norm, norm | {"weights": np.ones(10), "p": 0}, "p: got 0, wanted an exponent of at least 1;"),
+    ]
+    for make, options, match in table:
+        with unchecked(), pytest.raises(ValueError, match=match):
+            make(**options)

@@ -1,10 +1,12 @@
 """The refiner: what it must reach, fixed points, precision, other equations, output maps, several devices."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from refiner_testing import INTERVAL, burgers, cn_rk4, errors, kuramoto_sivashinsky, turbulence, wrong
+from refiner_testing import INTERVAL, burgers, cn_rk4, errors, kuramoto_sivashinsky, turbulence, unchecked, wrong
 
 from operators.refiner import LBFGS, REASONS, Adam, Differences, Newton, Refiner, Shooting, Stopping, time_parallel
 from pdes.equations import NavierStokes
@@ -73,6 +75,40 @@ def test_modes_that_states_have_not_are_not_left_to_the_network(x64):
     assert errors(refined.trajectory, truth)[0] < 1e-3
 
 
+def test_white_noise_is_not_left_where_the_equation_holds_no_mode(x64):
+    """De-aliasing leaves 10 of 16 frequencies: the others are in no state, so no estimate knows of them; they are
+    measured, and zero after a refinement where the equation's grid is that of the fields."""
+    equation, prediction, history, truth = small(0.1)
+    noise = np.random.default_rng(0).standard_normal(prediction.shape)
+    noisy = prediction + 0.05 * noise * np.linalg.norm(truth) / np.linalg.norm(noise)
+    refiner = Refiner(Shooting(equation, INTERVAL, etdrk4, 2), Newton(2))
+    refined, quiet = (refiner(given, history) for given in (noisy, prediction))
+    assert errors(refined.trajectory, truth)[0] < 1e-5 and quiet.unseen[0] < 1e-12
+    beyond = noisy[0] - refiner.fields(refiner.states(jnp.asarray(noisy[0])), noisy.shape[1:])
+    share = np.linalg.norm(beyond) / np.linalg.norm(noisy)
+    assert share > 0.03 and refined.unseen[0] == pytest.approx(share)
+    # An equation on a coarser grid says nothing about what is finer, but that it is below the Nyquist frequency.
+    coarse = Refiner(Differences(NavierStokes(Grid((24, 32), (2 * np.pi,)), 5e-3), INTERVAL, 2), Adam(2))
+    moved = np.fft.fft2(coarse(noisy, history).trajectory - noisy, axes=(1, 2))[0, 13:16, 1:16]
+    np.testing.assert_allclose(moved, 0, atol=1e-9)
+
+
+def test_a_flow_at_rest(x64):
+    """Persistence is the solution then, and estimates relative to its residual would be infinite."""
+    equation, prediction, history, _ = small(0.1)
+    with jax.enable_x64(False):
+        given = prediction.astype("float32"), 0 * history.astype("float32")
+        refined = Refiner(Differences(equation, INTERVAL), Adam(60))(*given)
+    assert np.isfinite(refined.before[0]) and refined.after[0] < 0.3 * refined.before[0]
+    assert np.linalg.norm(refined.trajectory) < 0.3 * np.linalg.norm(prediction)
+
+
+def test_newton_ends_at_round_off(x64):
+    equation, prediction, history, _ = small(0.1)
+    refined = Refiner(Shooting(equation, INTERVAL, etdrk4, 1), Newton(12))(prediction, history)
+    assert refined.steps[0] < 7 and refined.after[0] < 1e-12 and REASONS[int(refined.reason[0])] == "stalled"
+
+
 def test_what_the_residual_accepts_stays(x64):
     """What is below the floor is returned as it is, and a solver's own trajectory is moved by no more than the floor:
     by differences, that of their truncation; by shooting with the same solver, round-off."""
@@ -117,23 +153,36 @@ def test_other_equations(x64, case, name):
     gain = errors(prediction, truth) / errors(refined.trajectory, truth)
     print(case.__name__, name, gain)
     assert gain[0] > 100
+    if name == "differences":
+        # No stall ends it while the learning rate is still high: more steps are not worse.
+        longer = Refiner(residual, Adam(1000))(prediction, history)
+        assert errors(longer.trajectory, truth)[0] <= errors(refined.trajectory, truth)[0]
 
 
 def test_an_output_map(x64):
     """Parameters of a layer on frozen features, one set per sample: here time polynomials on the last input."""
     equation, interval, fields = burgers()
     history, truth = np.concatenate([fields] * 2)[..., :4], fields[..., 4:]
+    traces = []
     powers = ((np.arange(10) + 1) / 10)[None] ** np.arange(1, 7)[:, None]
 
     def output(coefficients, last):
+        traces.append(None)
         return last[:, None] + jnp.sum(coefficients[:, :, None] * powers[None], axis=1)
 
     refiner = Refiner(Differences(equation, interval), Adam(200, 0.03))
     refined = refiner.refine_output(output, jnp.zeros((64, 6)), jnp.asarray(history[..., -1]), jnp.asarray(history))
     held = np.broadcast_to(history[:1, :, -1:], truth.shape)
+    compiled = len(traces)
+    again = refiner.refine_output(output, jnp.ones((64, 6)), jnp.asarray(history[..., -1]), jnp.asarray(history))
+    # Its shape is looked at, and nothing is compiled.
+    assert len(traces) == compiled + 1 and np.isfinite(again.after).all()
     assert refined.parameters.shape == (2, 64, 6) and refined.before[0] == pytest.approx(1)
     np.testing.assert_allclose(refined.trajectory[0], refined.trajectory[1], atol=1e-12)
     assert errors(refined.trajectory[:1], truth)[0] < 0.1 * errors(held, truth)[0]
+    for shown, past in ((jnp.zeros((64, 6)), history[0]), (jnp.zeros((32, 6)), history)):
+        with pytest.raises(ValueError, match=r"output, history: got shapes .*; of one sample, add an axis"):
+            refiner.refine_output(lambda a, b: a, shown, jnp.zeros((2, 64)), jnp.asarray(past))
     with pytest.raises(ValueError, match="optimizer: got Newton for an output map"):
         newton = Refiner(Shooting(equation, interval, etdrk4), Newton())
         newton.refine_output(output, jnp.zeros((64, 6)), jnp.zeros((2, 64)), jnp.asarray(history))
@@ -183,12 +232,35 @@ def test_what_is_refused(x64):
         Refiner(residual, Newton())
     with pytest.raises(ValueError, match=r"prediction, history: got shapes .*, wanted \[b, \*space, c\] with 2 axes"):
         Refiner(residual)(prediction[0], history[0])
-    with pytest.raises(ValueError, match="history: got float32 for a prediction in float64"):
-        Refiner(residual)(prediction, history.astype(np.float32))
-    with pytest.raises(ValueError, match="floor, fall, patience: got -1"):
-        Stopping(floor=-1)
-    with pytest.raises(ValueError, match="steps: got -1"):
-        Adam(-1)
+    calls: dict[str, tuple[Any, Any]] = {
+        "prediction, history: got float64 and float32, wanted .*; cast": (prediction, history.astype(np.float32)),
+        "prediction, history: got int64 and int64": (prediction.astype(int), history.astype(int)),
+        "prediction, history: got list and list, wanted arrays .*; numpy.asarray": ([[1.0]], [[1.0]]),
+    }
+    for match, given in calls.items():
+        with unchecked(), pytest.raises(ValueError, match=match):
+            Refiner(residual)(*given)
+    table: list[tuple[Any, dict[str, Any], str]] = [
+        (Stopping, {"floor": -1}, "floor: got -1, wanted a finite number of at least 0;"),
+        (Stopping, {"floor": np.inf}, "floor: got inf"),
+        (Stopping, {"fall": 1}, "fall: got 1, wanted a share of 0 to below 1;"),
+        (Stopping, {"patience": 1.5}, "patience: got 1.5, wanted a whole number of at least 0;"),
+        (Adam, {"steps": -1}, "steps: got -1"),
+        (Adam, {"steps": 1.5}, "steps: got 1.5"),
+        (Adam, {"learning_rate": -1}, "learning_rate: got -1, wanted .* above 0 and finite; such as"),
+        (Adam, {"b1": 2.0}, "b1: got 2.0, wanted a number of 0 to below 1;"),
+        (LBFGS, {"memory": 0}, "memory: got 0, wanted a whole number of at least 1;"),
+        (Newton, {"steps": 2.5}, "steps: got 2.5"),
+        (Refiner, {"residual": None}, "residual: got None, wanted a residual; such as Differences"),
+        (Refiner, {"residual": Differences}, "residual: got <class"),
+        (Refiner, {"residual": residual, "optimizer": "adam"}, "optimizer: got 'adam', wanted an Adam, .*; such as"),
+        (Refiner, {"residual": residual, "optimizer": Adam}, "optimizer: got <class"),
+        (Refiner, {"residual": residual, "stopping": Stopping}, "stopping: got <class .*, wanted a Stopping; such"),
+        (Refiner, {"residual": residual, "order": "L2"}, "order: got 'L2'"),
+    ]
+    for make, options, match in table:
+        with unchecked(), pytest.raises(ValueError, match=match):
+            make(**options)
     with pytest.raises(ValueError, match="residual: got Differences, wanted Shooting"):
         time_parallel(Refiner(residual), time_mesh())
     with pytest.raises(ValueError, match="optimizer: got LBFGS over mesh axis 'time', wanted Adam"):
