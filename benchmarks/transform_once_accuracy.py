@@ -83,6 +83,8 @@ ROWS = (
     Row("T1", "48x48", (*T1, *size(48, 8))),
     Row("T1+", "48x48", (*T1_PLUS, *size(48, 12))),
     Row("FNO", "48x48", ("operator=fno", "loss=l2", *size(48, 8))),
+    # Matrices of the head that leave the argument of its sine small at first, as the published ones do.
+    Row("T1", "24x24, small head", (*T1, *size(24, 16), "+operator.head_scale=1e-3")),
 )
 
 
