@@ -71,13 +71,14 @@ class Solver:
 
     def _check_finite(self, made: Fields, indices: np.ndarray) -> None:
         for fields in made.values():
-            for name, values in fields.items():
+            for name in self._generator.fields:  # as declared: what was solved for before what follows from it
+                values = fields[name]
                 bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
                 if bad.any():
                     raise FloatingPointError(
                         f"{self._generator.name}: got a {name} that is not finite in sample "
-                        f"{int(indices[bad.argmax()])} (seed {self._seed}), wanted finite numbers: the flow left what "
-                        f"its time step is made for, or was not resolved; {self._generator.remedy}"
+                        f"{int(indices[bad.argmax()])} (seed {self._seed}), wanted finite numbers: "
+                        f"{self._generator.cause}; {self._generator.remedy}"
                     )
 
 

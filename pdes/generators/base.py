@@ -37,16 +37,17 @@ class Generator(abc.ABC):
     A sample is a function of its key alone and is solved in float64 on `grid`; the same key on a finer grid is the same
     problem, solved better. `inputs` and `targets` name the default operator-learning map as field -> time indices.
     `resolved` is the share of the solver grid's modes, per axis, that the solution has: two thirds where products are
-    de-aliased. `remedy` is what to do about a sample that is not finite. `grid_type` says where the points are:
-    "periodic" at i L/N, "cell" at (i + 1/2) L/N, in which case the box has a boundary and `grid` is only sizes and
-    lengths, "cloud" wherever a field says. `version` rises by one whenever a change of the code, here or in the solver,
-    changes the numbers of a sample: sets that older code made are then no longer found, and are made anew.
+    de-aliased. `cause` is why a sample may not be finite, `remedy` what to do about it. `grid_type` says where the
+    points are: "periodic" at i L/N, "cell" at (i + 1/2) L/N, in which case the box has a boundary and `grid` is only
+    sizes and lengths, "cloud" wherever a field says. `version` rises by one whenever a change of the code, here or in
+    the solver, changes the numbers of a sample: sets that older code made are then no longer found, and are made anew.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     resolved: ClassVar[Fraction] = Fraction(1)
     grid_type: ClassVar[str] = "periodic"
+    cause: ClassVar[str] = "the flow left what its time step is made for, or was not resolved"
     remedy: ClassVar[str] = "take a finer solver grid or a gentler start"
 
     @property

@@ -23,12 +23,13 @@ class GPDarcy(GPSquare):
     """Random smooth permeabilities, sources and boundary values in the unit square, and the flow that answers them.
 
         -div(a grad u) = f,    u = g on the sides;    f and g as in `GPSquare`
-        log a = sum over m < modes of cosines as those of g, of standard deviation `contrast`
+        log a = sum over m < modes of cosines as those of g, of variance contrast^2 in the mean over the square
 
     Args:
         shape, modes, tau, alpha, boundary, length_scale: see `GPSquare`.
         scale: of the covariance of f; 0 for f = 1, which is then left out of the map.
-        contrast: standard deviation of log a: 0.7 is a ratio of about 30 between the largest and the smallest a.
+        contrast: standard deviation of log a, in the root mean square over the square; docs/gp.md has the ratios
+            between the largest and the smallest a.
 
     Raises:
         ValueError: as `GPSquare`, and for a contrast that is not positive.
@@ -41,6 +42,8 @@ class GPDarcy(GPSquare):
 
     name: ClassVar[str] = "gp_darcy"
     left_side: ClassVar[str] = "-div(a grad u)"
+    version: ClassVar[int] = 2  # 1 had contrast and boundary for the deviations in the corners
+    cause: ClassVar[str] = "the iterations did not converge, or a is too large for float32"
     remedy: ClassVar[str] = "take a smaller contrast, or more points"
 
     contrast: float = 0.7
@@ -67,7 +70,7 @@ class GPDarcy(GPSquare):
     def __call__(self, key: jax.Array) -> dict[str, Float[Array, "t ..."]]:
         """Permeability, source, boundary values, solution and its certificate, each [1, x, y]."""
         of_permeability, of_source, of_sides = jax.random.split(key, 3)
-        coefficients = self.smooth(of_permeability, self.contrast)
+        coefficients = self.smooth(of_permeability, self.contrast, "square")
         permeability = jnp.exp(self.series(coefficients, self.nodes))
         of_source = self.rough(of_source)
         source, middle_source = (self.series(of_source, x) + (not self.scale) for x in (self.nodes, self.centres))

@@ -35,7 +35,8 @@ class GPPoisson(GPSquare):
     """
 
     name: ClassVar[str] = "gp_poisson"
-    version: ClassVar[int] = 3  # 1 had zeros for boundary values inside, 2 other sums: rounding alone
+    # 1 had zeros for boundary values inside, 2 other sums (rounding alone), 3 boundary for the corners alone.
+    version: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,7 @@
 """What the problems in the unit square share that Gaussian processes solve: points, random cosines, certificates."""
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,27 +23,30 @@ class GPSquare(Generator):
 
         f = sum over m < modes of xi_m sqrt(lambda_m) cos(pi m_x x) cos(pi m_y y),    g the trace of such a field
 
-    with lambda_m of N(0, scale (-Lap + tau^2 I)^-alpha) for f, and of N(0, boundary^2 c (-Lap + tau^2 I)^-(alpha + 1)),
-    of variance boundary^2, for g: smooth functions that no grid changes. Inside g is the blend of its sides (Coons), so
-    that an operator sees the same function on every grid; zeros would leave it a strip one cell wide. Two fields beside
-    the map say how good a sample is: the residual of the equation at the centres of the cells, where the solver did not
-    look, and the posterior standard deviation of u.
+    with lambda_m of N(0, scale (-Lap + tau^2 I)^-alpha) for f, and of N(0, c (-Lap + tau^2 I)^-(alpha + 1)) for g:
+    smooth functions that no grid changes. The variance of g is larger in the corners than between them; c makes it
+    boundary^2 in the mean over the sides. Inside g is the blend of its sides (Coons), so that an operator sees the same
+    function on every grid; zeros would leave it a strip one cell wide. Two fields beside the map say how good a sample
+    is: the residual of the equation at the centres of the cells, where the solver did not look, and the posterior
+    standard deviation of u.
 
     Args:
         shape: points of the solver.
-        modes: per axis.
+        modes: per axis, the constant that is left out among them.
         scale, tau, alpha: of the covariance of f.
-        boundary: standard deviation of g; 0 leaves it out of the map.
+        boundary: standard deviation of g, in the root mean square over the sides; 0 leaves it out of the map.
         length_scale: of the Matern process, in sides.
 
     Raises:
-        ValueError: for numbers that are not positive (boundary, scale and tau: negative), and a length scale that is
-            too long for the points.
+        ValueError: for numbers that are not positive (boundary, scale and tau: negative), fewer than two modes, and a
+            length scale that is too long for the points.
     """
 
     grid_type: ClassVar[str] = "node"
     targets: ClassVar[dict[str, tuple[int, ...]]] = {"solution": (0,)}
     left_side: ClassVar[str] = "-Lap u"
+    cause: ClassVar[str] = "it is too large for float32"
+    remedy: ClassVar[str] = "take a smaller scale or boundary"
 
     shape: tuple[int, ...] = (65, 65)
     modes: int = 16
@@ -58,7 +61,12 @@ class GPSquare(Generator):
         check_whole(self, "modes")
         check_positive(self, "alpha", "length_scale")
         check_not_negative(self, "scale", "tau", "boundary")
-        if max(self.modes, 2) > min(self.shape) // 2:
+        if self.modes < 2:
+            raise ValueError(
+                f"modes: got {self.modes}, wanted 2 or more: the first is the constant, which is left out; nothing but "
+                "zeros would be left"
+            )
+        if self.modes > min(self.shape) // 2:
             raise ValueError(
                 f"modes: got {self.modes} on {self.shape} points, wanted at most {min(self.shape) // 2}, half the "
                 "points of a side; take more points"
@@ -98,7 +106,7 @@ class GPSquare(Generator):
     def parameters(self) -> dict[str, float | str]:
         return {
             "source_covariance": f"{Covariance(self.scale, self.tau**2, self.alpha)}, cosines below {self.modes}",
-            "boundary": f"values of standard deviation {self.boundary:g}",
+            "boundary": f"values of standard deviation {self.boundary:g} over the sides",
             "solver_grid": f"{grid_text(self.grid)} points, sides included",
             "scheme": f"collocation, Gaussian process of Matern order 5/2, scale {self.length_scale:g}",
             "length_scale": self.length_scale,
@@ -134,10 +142,12 @@ class GPSquare(Generator):
         amplitudes = self._amplitudes(Covariance(self.scale, self.tau**2, self.alpha))
         return jax.random.normal(key, amplitudes.shape) * amplitudes
 
-    def smooth(self, key: jax.Array, deviation: float) -> Float[Array, "m m"]:
-        """Coefficients of a random field of a standard deviation, with one derivative more in each direction."""
+    def smooth(self, key: jax.Array, deviation: float, where: Literal["square", "sides"]) -> Float[Array, "m m"]:
+        """Coefficients of a random field, with one derivative more in each direction, of a root mean square there."""
         amplitudes = self._amplitudes(Covariance(1.0, self.tau**2, self.alpha + 1))
-        amplitudes *= deviation / max(np.sqrt(np.sum(amplitudes**2)), 1e-300)
+        mean = np.where(np.arange(self.modes) == 0, 1, 1 / 2)  # of cos^2 along an axis; 1 at both its ends
+        means = np.outer(mean, mean) if where == "square" else np.add.outer(mean, mean) / 2
+        amplitudes *= deviation / np.sqrt(np.sum(means * amplitudes**2))
         return jax.random.normal(key, amplitudes.shape) * amplitudes
 
     def series(
@@ -153,7 +163,7 @@ class GPSquare(Generator):
 
     def sides(self, key: jax.Array) -> Float[Array, "1 x y"]:
         """Random boundary values, blended inside."""
-        return blend_of_sides(self.series(self.smooth(key, self.boundary), self.nodes)[None], *self.nodes)
+        return blend_of_sides(self.series(self.smooth(key, self.boundary, "sides"), self.nodes)[None], *self.nodes)
 
     def _amplitudes(self, covariance: Covariance) -> Float[np.ndarray, "m m"]:
         """Standard deviations of the coefficients of the cosines, sqrt(2) per axis for those that wave."""
