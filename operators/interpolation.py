@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .base import Operator
@@ -117,7 +118,7 @@ def between(times: Any) -> Any:
     Raises:
         ValueError: for all but a list of one or more numbers from 0 to 1.
     """
-    traced = any(isinstance(t, jax.core.Tracer) for t in jax.tree.leaves(times))
+    traced = any(isinstance(t, Tracer) for t in jax.tree.leaves(times))
     try:
         found = jnp.asarray(times) if traced else np.asarray(times)
     except (TypeError, ValueError):
