@@ -7,6 +7,7 @@ fields of the weather between states six hours apart: about half of the error of
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -15,25 +16,31 @@ import numpy as np
 from data.sets import ensure_set
 from operators import Interpolation
 from training import build
+from training.errors import friendly_errors
 from training.trained import load_run, read_settings
 
 BATCH = 8
 
 
-def main() -> None:
+def main(options: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    arguments = parser.parse_args()
-    settings, trained = read_settings(arguments.run), load_run(arguments.run)
-    operator = trained.operator
-    if not isinstance(operator, Interpolation):
-        parser.error(f"run: got one of {type(operator).__name__}, wanted one of operators.Interpolation")
-    paths = ensure_set(*build.build_splits(settings)["test"], settings.data.get("root"))
-    samples = build.read(settings, next(iter(paths.values())))
-    call = jax.jit(trained.__call__)
-    starts = range(0, len(samples), BATCH)
-    v = np.concatenate([call(samples.x[start : start + BATCH]) for start in starts])
-    print(table(samples.x, samples.y, v, operator.times))
+    run = parser.parse_args(options).run
+    with friendly_errors():
+        settings = read_settings(run)
+        splits = build.build_splits(settings)
+        if "test" not in splits:
+            parser.error(f"run: got the sets {', '.join(splits)}, wanted one named test; train with data.splits.test")
+        trained = load_run(run)
+        operator = trained.operator
+        if not isinstance(operator, Interpolation):
+            parser.error(f"run: got one of {type(operator).__name__}, wanted one of operators.Interpolation")
+        paths = ensure_set(*splits["test"], settings.data.get("root"))
+        samples = build.read(settings, next(iter(paths.values())))
+        call = jax.jit(trained.__call__)
+        starts = range(0, len(samples), BATCH)
+        v = np.concatenate([call(samples.x[start : start + BATCH]) for start in starts])
+        print(table(samples.x, samples.y, v, operator.times))
 
 
 def table(x: np.ndarray, y: np.ndarray, v: np.ndarray, times: tuple[float, ...]) -> str:

@@ -4,13 +4,15 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .base import Operator
-from .layers.arguments import numbers, points, random_streams, refusal, whole
+from .layers.arguments import points, random_streams, refusal, whole
 from .layers.batches import flatten
 from .layers.inner import make_inner
 from .layers.resample import resample
@@ -32,7 +34,8 @@ class Interpolation(Operator):
             f(u, output_shape, time), such as `ModAFNO`.
         order: as above.
         fields: of one frame.
-        times: of the outputs, between 0 and 1; None for (1, .., N) / (N + 1).
+        times: of the outputs, between 0 and 1, a list; None for (1, .., N) / (N + 1). The network gets them in its own
+            unit, as shares of its `max_time`.
         rngs: random streams.
 
     Raises:
@@ -62,10 +65,10 @@ class Interpolation(Operator):
             wanted = f"half of {in_channels} input channels, a divisor of {out_channels} output channels"
             raise refusal("fields", fields, wanted, "give every field two input times and the same target times")
         count = out_channels // fields
-        found = numbers(np.arange(1, count + 1) / (count + 1) if times is None else times, count)
-        if found is None or not all(0 <= t <= 1 for t in found):
+        found = np.arange(1, count + 1) / (count + 1) if times is None else between(times)
+        if len(found) != count:
             raise refusal("times", times, f"{count} numbers from 0 to 1", "one for every target time of a field")
-        self.times = found
+        self.times = tuple(map(float, found))
         arguments = {"in_channels": self.in_channels, "out_channels": fields, "rngs": random_streams(rngs)}
         self.network: Any = make_inner("network", network, **arguments)
         if "time" not in inspect.signature(type(self.network).__call__).parameters:
@@ -76,21 +79,24 @@ class Interpolation(Operator):
         self,
         u: Float[Array, "*b_space ci"],
         output_shape: tuple[int, ...] | None = None,
-        times: Sequence[float] | None = None,
+        times: Sequence[float] | Float[Array, "t"] | None = None,
     ) -> Float[Array, "*b_outspace co"]:
         """Apply the operator; see `Operator.__call__`.
 
         Args:
             u: both states [*b, *space, in_channels].
             output_shape: grid of the output, by default that of the input.
-            times: of the outputs, by default those it was made with.
+            times: of the outputs, a list of numbers from 0 to 1, by default those it was made with.
+
+        Raises:
+            ValueError: for times that are no such list.
         """
         x = flatten(u, self.ndim, self.in_channels)
         shape = x.shape[1:-1] if output_shape is None else points("output_shape", output_shape, self.ndim)
-        asked = jnp.asarray(self.times if times is None else times, x.dtype)
+        asked = jnp.asarray(between(self.times if times is None else times), x.dtype)
         # Every time of a sample is a sample.
         x, t = jnp.repeat(x, len(asked), axis=0), jnp.tile(asked, len(x))
-        v = self.network(x, time=t)
+        v = self.network(x, time=t * getattr(self.network, "max_time", 1.0))
         if self.order:
             frames, t = x.reshape(*x.shape[:-1], self.fields, 2), t.reshape(-1, *[1] * (self.ndim + 1))
             v += (1 - t) * frames[..., 0] + t * frames[..., 1]
@@ -104,3 +110,20 @@ class Interpolation(Operator):
     def mode_grids(self, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
         """See `Operator.mode_grids`."""
         return self.network.mode_grids(shape)
+
+
+def between(times: Any) -> Any:
+    """An array of times between two states; of traced ones the values are not known and not looked at.
+
+    Raises:
+        ValueError: for all but a list of one or more numbers from 0 to 1.
+    """
+    traced = any(isinstance(t, Tracer) for t in jax.tree.leaves(times))
+    try:
+        found = jnp.asarray(times) if traced else np.asarray(times)
+    except (TypeError, ValueError):
+        found = np.asarray(None)
+    real = jnp.issubdtype(found.dtype, np.floating) or jnp.issubdtype(found.dtype, np.integer)
+    if not real or found.ndim != 1 or not found.size or not (traced or np.all((found >= 0) & (found <= 1))):
+        raise refusal("times", times, "a list of one or more numbers from 0 to 1", "such as times=(0.25, 0.5)")
+    return found

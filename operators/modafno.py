@@ -82,7 +82,8 @@ class ModAFNO(TokenOperator):
         self.position = PositionEmbedding(tokens, embed_dim, rngs=rngs)
         if not max_time:
             raise refusal("max_time", max_time, "a time above 0", "such as 1.0")
-        self.time = TimeEmbedding(mod_dim, number("max_time", max_time), rngs=rngs)
+        self.max_time = number("max_time", max_time)
+        self.time = TimeEmbedding(mod_dim, self.max_time, rngs=rngs)
         self.of_time = Linear(mod_dim, embed_dim, rngs=rngs)
         of_block = {"mlp_ratio": mlp_ratio, "double_skip": double_skip, "pair": pair, "rngs": rngs}
         of_mixer = {"ndim": ndim, "num_blocks": num_blocks, "rngs": rngs} | mixer_options

@@ -24,8 +24,8 @@ def cosine(peak: float, total_steps: int, *, warmup: float = 0.0, final: float =
         warmup: fraction of the run, in [0, 1).
         final: last learning rate as a fraction of the peak.
     """
-    check("warmup", warmup, 0 <= warmup < 1, "a fraction of the run in [0, 1)")
-    check("final", final, final >= 0, "a fraction of the peak, 0 or more")
+    check("warmup", warmup, is_number(warmup) and 0 <= warmup < 1, "a fraction of the run in [0, 1)")
+    check("final", final, is_number(final) and 0 <= final <= 1, "a fraction of the peak in [0, 1]")
     steps = round(warmup * total_steps)
     decay = optax.cosine_decay_schedule(peak, max(total_steps - steps, 1), alpha=final)
     return optax.join_schedules([optax.linear_schedule(0.0, peak, steps), decay], [steps]) if steps else decay
@@ -52,7 +52,7 @@ def warm_restarts(peak: float, total_steps: int, *, every: int, final: float = 0
     del total_steps
     wanted = "a whole number of steps, 1 or more"
     check("every", every, isinstance(every, int) and not isinstance(every, bool) and every > 0, wanted)
-    check("final", final, final >= 0, "a fraction of the peak, 0 or more")
+    check("final", final, is_number(final) and 0 <= final <= 1, "a fraction of the peak in [0, 1]")
     piece = optax.cosine_decay_schedule(peak, every, alpha=final)
     return lambda count: piece(jnp.asarray(count) % every)
 

@@ -56,6 +56,16 @@ def test_doors_refuse_what_they_would_ignore_or_fail_on(benchmark, options, mess
     assert message in capsys.readouterr().err
 
 
+def test_interpolation_names_what_a_run_lacks(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match=r"^error: .*nothere"):
+        interpolation.main([str(tmp_path / "nothere")])
+    monkeypatch.setattr(interpolation, "read_settings", lambda run: None)
+    monkeypatch.setattr(interpolation.build, "build_splits", lambda run: {"train": None, "valid": None})
+    with pytest.raises(SystemExit, match="2"):
+        interpolation.main(["run"])
+    assert "run: got the sets train, valid, wanted one named test" in capsys.readouterr().err
+
+
 def test_interpolation_errors_beside_the_straight_line():
     x, y = np.array([[0.0, 4.0, 8.0, 8.0]]), np.array([[1.5, 4.0, 8.0, 9.0]])
     rows = interpolation.table(x, y, y + 0.5, (0.25, 0.75)).splitlines()[2:]

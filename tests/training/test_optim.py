@@ -1,5 +1,8 @@
 """Schedules begin, peak and end where they say; AdamW is PyTorch's."""
 
+import inspect
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -29,6 +32,14 @@ def test_schedule(schedule, points):
 def test_a_piece_between_restarts_is_a_number_of_steps():
     with pytest.raises(ValueError, match="every: got 0, wanted a whole number of steps"):
         warm_restarts(1e-2, 20, every=0)
+
+
+@pytest.mark.parametrize(("schedule", "options"), [(cosine, {}), (warm_restarts, {"every": 8})])
+@pytest.mark.parametrize("final", ["x", 5, -0.1, math.nan])
+def test_a_rate_falls_to_a_part_of_itself(schedule, options, final):
+    with pytest.raises(ValueError, match=rf"final: got {final!r}, wanted a fraction of the peak in \[0, 1\]"):
+        # Without the types of the annotations, which the tests check first.
+        inspect.unwrap(schedule)(1e-2, 20, final=final, **options)
 
 
 def test_adamw_first_step():
