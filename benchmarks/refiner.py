@@ -294,7 +294,7 @@ def draw(rows: list[Row], path: Path) -> None:
     """Error over time and over evaluations in sequence: a line for each solver, a mark for everything else."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     costs = ((lambda row: 1e3 * row.seconds), (lambda row: row.candidate.evals))
     names = dict.fromkeys(
@@ -312,7 +312,7 @@ def draw(rows: list[Row], path: Path) -> None:
         panel.set_xlabel(label)
         panel.grid(True, which="major", alpha=0.3)
     panels[0].set_ylabel("relative L2 error")
-    panels[0].legend(fontsize="x-small")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize="x-small")
     figure.savefig(path, dpi=150)
 
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import functools
+import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ class Evaluation:
         estimate: also estimate the errors from the equation behind the data, without the targets, and say what that is
             worth: see `training.estimate`. The interval comes from the run's own split `valid`, on the grid that the
             run trained on.
-        estimate_order: of the norm of the residual in it.
+        estimate_order: of the norm of the residual in it; null for 0.
         estimate_samples: samples of that split, more than it has where they are to be made; null for its own. Windows
             of one trajectory are alike: count trajectories.
         refine: a choice of `configs/refine`, such as refine=shooting: also refine the predictions by the equation
@@ -52,7 +53,7 @@ class Evaluation:
     batch_size: int | None = None
     devices: int = -1
     estimate: bool = False
-    estimate_order: float = 0.0
+    estimate_order: float | None = None
     estimate_samples: int | None = None
     refine: dict[str, Any] = field(default_factory=dict)
     allow: list[str] = field(default_factory=list)
@@ -64,6 +65,13 @@ class Evaluation:
             raise ValueError(f"batch_size: got {self.batch_size}, wanted a positive number, or null")
         if self.estimate_samples is not None and self.estimate_samples < 1:
             raise ValueError(f"estimate_samples: got {self.estimate_samples}, wanted a positive number, or null")
+        if self.estimate_order is not None and not math.isfinite(self.estimate_order):
+            raise ValueError(f"estimate_order: got {self.estimate_order}, wanted a finite number, or null for 0")
+        for name in ("estimate_order", "estimate_samples"):
+            if getattr(self, name) is not None and not self.estimate:
+                raise ValueError(
+                    f"{name}: got {getattr(self, name)} without estimates, wanted null; estimate=true makes them"
+                )
 
 
 ConfigStore.instance().store(name="evaluate_schema", node=Evaluation)
@@ -112,7 +120,7 @@ def evaluate(settings: Evaluation) -> dict[str, Any]:
     try:
         (folder / "evaluations").mkdir(exist_ok=True)
         asked: dict[str, Any] = {"generator": settings.generator} if settings.generator else {}
-        asked |= {"estimate": True, "estimate_order": settings.estimate_order} if settings.estimate else {}
+        asked |= {"estimate": True, "estimate_order": settings.estimate_order or 0.0} if settings.estimate else {}
         asked |= {"estimate_samples": settings.estimate_samples} if settings.estimate_samples else {}
         asked |= {"refinement": settings.refine} if settings.refine else {}
         key = f"_{content_key(asked)}" if asked else ""
@@ -182,12 +190,14 @@ def _estimates(
 
     from .estimate import calibration, estimate_of, interval
 
+    def estimate(samples: Any) -> Callable[..., Any]:
+        return estimate_of(samples, settings.allow, settings.estimate_order or 0.0)
+
     def measured(samples: Any) -> dict[str, np.ndarray]:
-        estimate = estimate_of(samples, settings.allow, settings.estimate_order)
-        return evaluator(estimate).per_sample(values, samples)
+        return evaluator(estimate(samples)).per_sample(values, samples)
 
     for samples in sets.values():  # what cannot be estimated is said before anything is made or computed
-        estimate_of(samples, settings.allow)
+        estimate(samples)
     # Samples like those that the run was validated on, whatever it is tested on.
     like_these = dataclasses.replace(settings, split="valid", resolution=None, generator={})
     (valid,) = _read_sets(like_these, run, settings.estimate_samples).values()

@@ -18,6 +18,7 @@ from data.sets import Maker
 from data.source import Samples
 from operators import STFNO
 from operators.base import Operator
+from operators.layers.arguments import items, refusal, whole, whole_numbers
 from operators.layers.space_time_output import OutputOperator
 from operators.refiner import LBFGS, REASONS, Adam, Newton, Refined, Refiner, Shooting, Stopping
 from operators.refiner.estimator import Residual
@@ -45,8 +46,8 @@ class Refinement:
         stopping: when to end before all steps are taken.
         floor_steps: also end at the estimate of a serial solution with so many steps of `solver` per snapshot, the
             lowest among the samples: below it differences in time measure themselves. The solution is no part of
-            the seconds that the refinement is said to take. Where that solver is unstable there is no floor. None for
-            `stopping` alone.
+            the seconds that the refinement is said to take. Where that solver is unstable, on any of the samples, there
+            is no floor. None for `stopping` alone.
         output_layer: modes per axis of an enlarged output layer of an STFNO, whose parameters are then changed, one
             set per sample, as in the published method; None changes the outputs themselves, of any operator.
         samples: so many of every test set, at even stride over it: neighbours are often windows of one trajectory;
@@ -55,8 +56,8 @@ class Refinement:
         solver_steps: their steps per snapshot, ascending.
 
     Raises:
-        ValueError: for fewer samples or steps to the floor than one, a floor beside that of `stopping`, Newton of an
-            output layer, or steps that are not ascending.
+        ValueError: for samples or steps that are no whole numbers of at least 1, a floor beside that of `stopping`,
+            Newton of an output layer, steps that are not ascending, or a solver that is none.
     """
 
     residual: Callable[..., Residual]
@@ -69,21 +70,24 @@ class Refinement:
     solver_steps: tuple[int, ...] = (1, 2, 4)
 
     def __post_init__(self) -> None:
-        if self.samples is not None and self.samples < 1:
-            raise ValueError(f"samples: got {self.samples}, wanted at least 1, or null for all")
-        if self.floor_steps is not None and (self.floor_steps < 1 or self.stopping.floor > 0):
+        for name in ("samples", "floor_steps"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name))
+        if self.floor_steps is not None and self.stopping.floor > 0:
             raise ValueError(
-                f"floor_steps: got {self.floor_steps} and stopping.floor {self.stopping.floor:g}, wanted at least 1 "
-                "step and no other floor; floor_steps=null takes that of stopping"
+                f"floor_steps: got {self.floor_steps} and stopping.floor {self.stopping.floor:g}, wanted one floor; "
+                "floor_steps=null takes that of stopping"
             )
         if self.output_layer is not None and isinstance(self.optimizer, Newton):
             raise ValueError(
                 f"output_layer: got {list(self.output_layer)} with optimizer Newton, wanted Adam or LBFGS: Newton "
                 "changes the outputs themselves; output_layer=null does that"
             )
-        steps = self.solver_steps
-        if not steps or steps[0] < 1 or list(steps) != sorted(set(steps)):
-            raise ValueError(f"solver_steps: got {list(steps)}, wanted ascending numbers of steps such as [1, 2, 4]")
+        if not callable(self.solver):
+            raise refusal("solver", self.solver, "(equation, dt) -> step", "such as pdes.steppers.cn_rk4 itself")
+        steps = whole_numbers(items(self.solver_steps))
+        if steps is None or steps[0] < 1 or list(steps) != sorted(set(steps)):
+            raise refusal("solver_steps", self.solver_steps, "ascending whole numbers of steps", "such as [1, 2, 4]")
 
     def rows(self, count: int) -> np.ndarray:
         """Which of a set's samples are refined."""
@@ -300,12 +304,12 @@ def serial(solver: Stepper, steps: int, refiner: Refiner, shape: tuple[int, ...]
 
 
 def _floor(refinement: Refinement, refiner: Refiner, parts: list[np.ndarray], shape: tuple[int, ...]) -> float:
-    """The lowest estimate among the samples' serial solutions; 0 where these are no better than persistence."""
+    """The lowest estimate among the samples' serial solutions; 0 where one is unstable, or all as persistence."""
     assert refinement.floor_steps is not None
     solve = serial(refinement.solver, refinement.floor_steps, refiner, shape)
     estimate = jax.jit(lambda x: jax.vmap(refiner.estimate_one)(solve(x), x))
-    floor = min(float(jnp.min(estimate(x))) for x in parts)
-    return floor if floor < 1 else 0.0
+    found = np.concatenate([estimate(x) for x in parts])
+    return float(found.min()) if np.isfinite(found).all() and found.min() < 1 else 0.0
 
 
 def _of_layer(

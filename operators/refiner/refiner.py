@@ -137,6 +137,10 @@ class Refiner:
             latent: tree of arrays with a batch axis; what the frozen part of the operator gave.
             history: inputs [b, *space, h].
 
+        Returns:
+            `trajectory`: output(parameters, latent) in every mode that the equation's states hold; the others are not
+            left to the map, as they are not to the prediction of a call. Zero steps return the map's outputs.
+
         Raises:
             ValueError: for Newton, which changes the outputs themselves; for outputs that do not fit the history.
         """
@@ -168,10 +172,14 @@ class Refiner:
 
             course = self._descend(loss, jnp.zeros((*start.shape, 2), start.real.dtype))
             correction = sources.correction(course.best, size)
-        rest, known = (v - self.fields(states, v.shape) for v, states in ((prediction, start), (history, past)))
+        rest, known = self._rest(prediction), self._rest(history)
         lost = jnp.where(course.steps > 0, self._lost(rest, known), 0)
         trajectory = prediction + self.fields(correction, prediction.shape) + lost
         return self._refined(trajectory, course, self._share(rest, prediction))
+
+    def _rest(self, snapshots: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The part of the fields [*space, c] of one sample that no states of the equation hold."""
+        return snapshots - self.fields(self.states(snapshots), snapshots.shape)
 
     def _lost(self, rest: Float[Array, "..."], known: Float[Array, "..."]) -> Float[Array, "..."]:
         """What is added for the part of a prediction, and of its history, that no states of the equation hold."""
@@ -229,15 +237,15 @@ class Refiner:
         def refined(output: Callable[[Any, Any], Array], parameters: Any, latent: Any, history: Array) -> Refined:
             def one(latent: Any, past: Array) -> Refined:
                 before, first = self.states(past), output(parameters, latent)
-                start = self.states(first)
-                scale = self.estimator.scale(start, before)
+                scale = self.estimator.scale(self.states(first), before)
 
                 def loss(values: Any) -> Array:
                     return self.estimator.square(self.states(output(values, latent)), before) / scale**2
 
                 course = self._descend(loss, parameters)
-                unseen = self._share(first - self.fields(start, first.shape), first)
-                return self._refined(output(course.best, latent), course, unseen, course.best)
+                last = output(course.best, latent)
+                lost = jnp.where(course.steps > 0, self._lost(self._rest(last), self._rest(past)), 0)
+                return self._refined(last + lost, course, self._share(self._rest(first), first), course.best)
 
             return jax.vmap(one)(latent, history)
 

@@ -3,12 +3,16 @@ it makes of them."""
 
 import dataclasses
 import json
+import re
+from types import SimpleNamespace
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
+from jaxtyping import config
 from omegaconf import OmegaConf
 
 from data.source import load
@@ -19,7 +23,7 @@ from spectral.grid import Grid
 from training.config import register
 from training.estimate import calibration, estimate_of, interval
 from training.evaluate import Evaluation, evaluate
-from training.refinement import Refinement, serial
+from training.refinement import Refinement, _floor, serial
 from training.run import run
 
 
@@ -218,11 +222,38 @@ def test_a_refined_field_is_the_serial_one_of_its_solver(x64):
     np.testing.assert_allclose(np.mean(solved, axis=(0, 1, 2)), np.mean(history[..., -1]), atol=1e-12)
 
 
-def test_a_floor_that_cannot_be():
-    with pytest.raises(ValueError, match=r"floor_steps: got 0 and stopping.floor 0, wanted at least 1"):
-        Refinement(Differences, floor_steps=0)
-    with pytest.raises(ValueError, match=r"floor_steps: got 2 and stopping.floor 0.1, wanted"):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in ("floor_steps", "samples") for value in (0, -1, 2.5, True, "abc", [2])]
+    + [("solver_steps", value) for value in ((), (0, 1), (1.5,), (True, 2), (2, 1), (1, 1), ("1",), "12", 2, None)]
+    + [("solver", "cn_rk4")],
+)
+def test_a_refinement_of_other_numbers_is_refused_by_name(monkeypatch, name, value):
+    monkeypatch.setattr(config, "jaxtyping_disable", True)  # as users have it
+    with pytest.raises(ValueError, match=rf"^{name}: got {re.escape(repr(value))}, wanted .*; such as"):
+        Refinement(Differences, **{name: value})
+
+
+def test_a_floor_beside_another():
+    with pytest.raises(ValueError, match=r"floor_steps: got 2 and stopping.floor 0.1, wanted one floor"):
         Refinement(Differences, stopping=Stopping(floor=0.1), floor_steps=2)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "floor"),
+    [
+        ([0.3, 0.2, 0.5], 0.2), ([np.nan, 0.3, 0.4], 0), ([0.3, np.nan, 0.4], 0), ([0.3, 0.4, np.nan], 0),
+        ([0.3, np.inf, 0.4], 0), ([1.5, 1.0, 2.0], 0), ([1.5, 0.9, 2.0], 0.9),
+    ],
+)  # fmt: skip
+def test_an_unstable_solution_leaves_no_floor_wherever_it_stands(monkeypatch, estimates, floor):
+    """In portions of two samples and one, whose serial solutions have these estimates."""
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
+    monkeypatch.setattr("training.refinement.serial", lambda *_: lambda x: x)
+    refiner = SimpleNamespace(estimate_one=lambda solved, _: solved)
+    parts = [np.asarray(estimates[:2]), np.asarray(estimates[2:])]
+    found = _floor(Refinement(Differences, floor_steps=2), cast(Refiner, refiner), parts, (8, 1))
+    assert found == pytest.approx(floor)
 
 
 def test_the_samples_that_are_refined_are_spread_over_the_set():

@@ -185,6 +185,11 @@ def test_folders_without_a_trained_run(trained, tmp_path):
         ({"resolution": 0}, r"resolution: got 0"),
         ({"which": "newest"}, r"which: got 'newest', wanted latest or best"),
         ({"batch_size": 0}, r"batch_size: got 0"),
+        ({"estimate_order": -1.0}, r"estimate_order: got -1.0 without estimates, wanted null; estimate=true"),
+        ({"estimate_order": 0.0}, r"estimate_order: got 0.0 without estimates"),
+        ({"estimate_samples": 32}, r"estimate_samples: got 32 without estimates, wanted null; estimate=true"),
+        ({"estimate": True, "estimate_order": float("nan")}, r"estimate_order: got nan, wanted a finite number"),
+        ({"estimate": True, "estimate_samples": 0}, r"estimate_samples: got 0"),
         ({"generator": {"shap": [64, 64]}}, r"(?s)shap"),
     ],
 )

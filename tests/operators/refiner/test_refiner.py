@@ -1,5 +1,6 @@
 """The refiner: what it must reach, fixed points, precision, other equations, output maps, several devices."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -186,6 +187,30 @@ def test_an_output_map(x64):
     with pytest.raises(ValueError, match="optimizer: got Newton for an output map"):
         newton = Refiner(Shooting(equation, interval, etdrk4), Newton())
         newton.refine_output(output, jnp.zeros((64, 6)), jnp.zeros((2, 64)), jnp.asarray(history))
+
+
+def test_an_output_map_is_not_asked_for_modes_that_states_have_not(x64):
+    """Of outputs that are white noise: what no state holds is that of a solver, the rest that of the parameters."""
+    equation, interval, fields = burgers()
+    history, noise = fields[..., :4], np.random.default_rng(0).standard_normal(fields[..., 4:].shape)
+
+    def output(size, latent):
+        return size * latent
+
+    def unseen(snapshots):
+        states = refiner.states(jnp.asarray(snapshots))
+        return states, np.linalg.norm(snapshots - refiner.fields(states, snapshots.shape))
+
+    refiner = Refiner(Differences(equation, interval, 2), Adam(2))
+    refined = refiner.refine_output(output, jnp.ones(()), noise, history)
+    mapped = np.asarray(refined.parameters[0] * noise[0])
+    (states, much), (kept, nothing) = unseen(mapped), unseen(refined.trajectory[0])
+    assert much > 0.3 * np.linalg.norm(mapped) and nothing < 1e-12
+    np.testing.assert_allclose(kept, states, atol=1e-12)
+    # The estimate is that of the fields that come back; no step leaves the outputs as they are.
+    np.testing.assert_allclose(refiner.estimate(refined.trajectory, history), refined.after)
+    still = dataclasses.replace(refiner, optimizer=Adam(0)).refine_output(output, jnp.ones(()), noise, history)
+    np.testing.assert_array_equal(still.trajectory, noise)
 
 
 def time_mesh():
